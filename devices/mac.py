@@ -1,0 +1,71 @@
+"""MAC addresses: 12 upper-case hexadecimal digits inside, pairs joined by colons in answers.
+
+Source: section 8.1 of the manual (LTRT-23604); pairs joined by ``-`` are accepted beyond it.
+"""
+
+import re
+
+# The separator of the first two pairs, or its absence, is that of all.
+_MAC = r"[0-9A-F]{2}(?P<separator>[:-]?)(?:[0-9A-F]{2}(?P=separator)){4}[0-9A-F]{2}"
+
+_ANY_SPELLING = re.compile(_MAC, re.ASCII | re.IGNORECASE)
+_REQUEST_PATH = re.compile(rf"/(?P<mac>{_MAC})(?:\.(?:cfg|ini|xml|txt))?", re.ASCII | re.IGNORECASE)
+_FRAGMENT = re.compile(r"[:-]*[0-9A-F][0-9A-F:-]*", re.ASCII | re.IGNORECASE)
+
+
+class InvalidMAC(ValueError):
+    """A text that is no MAC address. ``str()`` is a sentence for a person."""
+
+    def __init__(self) -> None:
+        super().__init__("Expected a MAC address such as 00:A0:C9:14:C8:29 or 00A0C914C829.")
+
+
+def normalize(text: str) -> str:
+    """Turn any accepted spelling into the 12 upper-case digits that are kept.
+
+    Accepted are 12 hexadecimal digits, or six pairs joined all by ``:`` or all by ``-``, in any case; for
+    anything else InvalidMAC is raised. Source: manual, section 8.1.
+
+    >>> normalize("00:a0:c9:14:c8:29")
+    '00A0C914C829'
+    """
+    if not _ANY_SPELLING.fullmatch(text):
+        raise InvalidMAC
+    return _digits(text)
+
+
+def display(mac: str) -> str:
+    """Spell a normalized MAC as every answer does. Source: manual, section 8.1.
+
+    >>> display("00A0C914C829")
+    '00:A0:C9:14:C8:29'
+    """
+    return f"{mac[:2]}:{mac[2:4]}:{mac[4:6]}:{mac[6:8]}:{mac[8:10]}:{mac[10:]}"
+
+
+def fragment(text: str) -> str | None:
+    """Return the digits to look for in kept MACs when a search text may be part of one, else None.
+
+    A part of a MAC consists of hexadecimal digits, at least one, and of ``:`` and ``-``.
+
+    >>> fragment("c9:14")
+    'C914'
+    """
+    return _digits(text) if _FRAGMENT.fullmatch(text) else None
+
+
+def from_request_path(path: str) -> str | None:
+    """Return the normalized MAC that a booting phone asks for, or None for the path of anything else.
+
+    The path is one segment: a MAC in any accepted spelling, optionally with the suffix of a configuration
+    file.
+
+    >>> from_request_path("/00908f9d8992.cfg")
+    '00908F9D8992'
+    """
+    found = _REQUEST_PATH.fullmatch(path)
+    return _digits(found["mac"]) if found else None
+
+
+def _digits(text: str) -> str:
+    return text.replace(":", "").replace("-", "").upper()

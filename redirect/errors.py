@@ -1,0 +1,82 @@
+"""What every refusal of this service looks like: a status and a sentence for a person."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+ERRORS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one attribute: `field` is its path on the wire, like `macList[3]`."""
+
+    field: str
+    description: str
+
+
+class ApiError(Exception):
+    """Raise to answer with `status` and `{"description": description}`.
+
+    `errors` adds the attributes at fault, of which at most 20 are shown; `headers` are HTTP headers;
+    any other keyword becomes an attribute of the body (the login's `forceChangePasswordNextLogin`).
+    Source: contract of the error body, manual chapter 13.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        description: str,
+        *,
+        errors: Iterable[FieldError] = (),
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(description)
+        self.status = status
+        self.headers = headers or {}
+        self.body = error_body(description, errors, **extra)
+
+
+def error_body(description: str, errors: Iterable[FieldError] = (), **extra: Any) -> dict[str, Any]:
+    """The JSON object of an error answer."""
+    body: dict[str, Any] = {"description": description, **extra}
+    shown = [{"field": e.field, "description": e.description} for e in errors][:ERRORS_SHOWN]
+    if shown:
+        body["errors"] = shown
+    return body
+
+
+def bad_request(description: str, errors: Iterable[FieldError] = ()) -> ApiError:
+    """400: the request is not well formed."""
+    return ApiError(400, description, errors=errors)
+
+
+def bad_attribute(field: str, description: str) -> ApiError:
+    """400 for one attribute of the body."""
+    return bad_request(f"{field}: {description}", [FieldError(field, description)])
+
+
+def forbidden(description: str = "Your permission level does not allow this.") -> ApiError:
+    """403: the caller is known, and may not."""
+    return ApiError(403, description)
+
+
+def not_found() -> ApiError:
+    """404, in the same words for what does not exist and for what is somebody else's."""
+    return ApiError(404, "Not found.")
+
+
+def conflict(description: str = "Changed by another request, try again.") -> ApiError:
+    """409: well formed and allowed, but the state of the data stands against it."""
+    return ApiError(409, description)
+
+
+def too_many_requests(retry_after: int, description: str = "Too many requests.") -> ApiError:
+    """429, with the seconds to wait."""
+    return ApiError(429, description, headers={"Retry-After": str(max(1, retry_after))})
+
+
+def unavailable(retry_after: int = 5) -> ApiError:
+    """503: the database is away or too slow."""
+    return ApiError(503, "Temporarily unavailable, try again.", headers={"Retry-After": str(retry_after)})

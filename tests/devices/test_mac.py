@@ -1,0 +1,155 @@
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.mac import InvalidMAC, display, fragment, from_request_path, normalize
+
+MAC = "00A0C914C829"
+INVALID = [
+    "",
+    "00A0C914C82",
+    "00A0C914C8299",
+    "00A0C914C82G",
+    "00:A0:C9:14:C8",
+    "00:A0:C9:14:C8:29:",
+    ":00:A0:C9:14:C8:29",
+    "00:A0:C9:14:C8:29:11",
+    "00:A0:C9:14:C829",
+    "00:A0-C9:14-C8:29",
+    "00A0C9-14C829",
+    "00A0:C914:C829",
+    "00A0.C914.C829",
+    "00 A0 C9 14 C8 29",
+    "0:A0:C9:14:C8:29",
+    "000:A0:C9:14:C8:9",
+    " 00A0C914C829",
+    "00A0C914C829 ",
+    "00A0C914C829\n",
+    "00A0C914C829\x00",
+    "0x00A0C914C8",
+    "00A0C914C82\u0663",
+    "00A0C914C82\uff21",
+    "\uff10\uff10A0C914C829",
+    "00\u2010A0\u2010C9\u201014\u2010C8\u201029",
+]
+
+
+def macs() -> st.SearchStrategy[str]:
+    return st.text("0123456789ABCDEF", min_size=12, max_size=12)
+
+
+def spellings(mac: str) -> list[str]:
+    pairs = re.findall("..", mac)
+    return [separator.join(pairs) for separator in ("", ":", "-")]
+
+
+@pytest.mark.parametrize("text", [*spellings(MAC), *spellings(MAC.lower()), "00:a0:C9:14:c8:29"])
+def test_normalizes_every_accepted_spelling(text: str) -> None:
+    assert normalize(text) == MAC
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_refuses_anything_else(text: str) -> None:
+    with pytest.raises(InvalidMAC, match=r"^Expected a MAC address such as 00:A0:C9:14:C8:29"):
+        normalize(text)
+
+
+def test_displays_as_the_manual_does() -> None:
+    assert display(MAC) == "00:A0:C9:14:C8:29"
+
+
+@given(macs())
+def test_all_spellings_are_one_mac(mac: str) -> None:
+    for text in spellings(mac):
+        assert normalize(text) == normalize(text.lower()) == normalize(normalize(text)) == mac
+    assert normalize(display(mac)) == mac
+
+
+@given(st.text("0Aaf9:-g \n", max_size=20))
+def test_what_is_accepted_is_one_of_the_spellings(text: str) -> None:
+    try:
+        mac = normalize(text)
+    except InvalidMAC:
+        return
+    assert text.upper() in spellings(mac)
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("a", "A"),
+        ("c9:14", "C914"),
+        (":C9-", "C9"),
+        ("00:a0:c9:14:c8:29", MAC),
+        ("123", "123"),
+        ("", None),
+        (":", None),
+        ("-:-", None),
+        ("g", None),
+        ("a b", None),
+        ("a\n", None),
+        ("\u0663", None),
+        ("\uff21", None),
+        ("10.4", None),
+    ],
+)
+def test_fragment(text: str, digits: str | None) -> None:
+    assert fragment(text) == digits
+
+
+@given(macs(), st.data())
+def test_a_piece_of_a_displayed_mac_is_found_in_the_kept_one(mac: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, 16))
+    piece = display(mac)[start : data.draw(st.integers(start + 1, 17))]
+    digits = fragment(piece)
+
+    assert (digits is None) == (piece == ":")
+    assert digits is None or digits in mac
+
+
+@pytest.mark.parametrize("spelling", [*spellings(MAC), *spellings(MAC.lower())])
+@pytest.mark.parametrize("suffix", ["", ".cfg", ".ini", ".xml", ".txt", ".CFG", ".Xml"])
+def test_a_phone_asks_for(spelling: str, suffix: str) -> None:
+    assert from_request_path(f"/{spelling}{suffix}") == MAC
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/{text}" for text in INVALID),
+        "",
+        "/",
+        MAC,
+        f"//{MAC}",
+        f"/{MAC}/",
+        f"/{MAC}.cfg/",
+        f"/x/{MAC}",
+        f"/{MAC}/x",
+        f"/{MAC}.",
+        f"/{MAC}.bin",
+        f"/{MAC}.cfgx",
+        f"/{MAC}.cfg.cfg",
+        f"/{MAC}cfg",
+        f"/{MAC}.cfg\n",
+        f"/{MAC}.\u0131ni",
+        f"/{MAC}?x",
+        f"/{MAC} .cfg",
+        f"\n/{MAC}",
+    ],
+)
+def test_anything_else_is_no_phone(path: str) -> None:
+    assert from_request_path(path) is None
+
+
+@pytest.mark.parametrize("filler", ["0", ":", "-", "00:", "/", "/00"])
+def test_long_texts_cost_little(filler: str) -> None:
+    text = f"/{filler * 200_000}g"
+    started = time.process_time()
+
+    assert from_request_path(text) is None
+    assert fragment(text[1:]) is None
+
+    assert time.process_time() - started < 0.5

@@ -1,0 +1,163 @@
+"""Logging in: check a password, count failures, block, change a password.
+
+The API and the admin come through the same door. Unknown login, wrong password and blocked user look the same
+from outside, and cost the same: one hash and one committed write. Source: manual chapters 2 and 3; contract
+section 4.
+"""
+
+import logging
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import passwords
+from accounts.models import LoginSource, LoginStatus, User, block_horizon
+from redirect.errors import ApiError, too_many_requests
+from redirect.forwarded import source_of
+
+logger = logging.getLogger(__name__)
+
+
+def log_in(login: str, password: str, address: str) -> User:
+    """The user of this login and password, asked for from `address`.
+
+    Raises ApiError 429 for a source over its limit; 401 if the login or password is wrong or the user is
+    blocked; 403 if the password is right but must be changed first.
+    """
+    user = _check(login, password, address)
+    if user.force_change_password:
+        _record(user, LoginStatus.FAIL)
+        raise ApiError(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
+    return user
+
+
+def change_password(login: str, old_password: str, new_password: str, address: str) -> None:
+    """Give the user a new password; ends all tokens. Raises as `log_in` does, and 400 for a poor new password."""
+    user = _check(login, old_password, address)
+    if new_password == old_password:
+        raise passwords.not_allowed("newPassword", ["The new password must differ from the old one."])
+    passwords.check_allowed("newPassword", new_password, user)
+    encoded = passwords.hashed(new_password)
+    with transaction.atomic():
+        # The old hash in the condition: of two changes at once only one can have known the password.
+        unchanged = User.objects.filter(pk=user.pk, password=user.password)
+        if not unchanged.update(password=encoded, force_change_password=False):
+            raise _failed()
+        user.end_tokens()
+    logger.info("User %s has a new password", user.pk)
+
+
+def unblock(user: User) -> None:
+    """Let a blocked user log in again at once."""
+    user.fail_login_attempts = 0
+    user.user_block_time = None
+    user.save(update_fields=["fail_login_attempts", "user_block_time"])
+
+
+def _check(login: str, password: str, address: str) -> User:
+    source = source_of(address)
+    _admit(source)
+    user = User.objects.get_queryset().named(login).select_related("group").first()
+    right = passwords.matches(password, user.password if user else None)
+    if user is None:
+        LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
+    elif right and user.is_active and _record_success(user):
+        return user
+    else:
+        _record_failure(user)
+    logger.info("A login from %s failed", address)
+    raise _failed()
+
+
+def _failed() -> ApiError:
+    return ApiError(
+        401,
+        "Login failed: the login name or password is wrong, or the user is blocked.",
+        headers={"WWW-Authenticate": "Bearer"},
+        forceChangePasswordNextLogin=False,
+    )
+
+
+def _record(user: User, status: LoginStatus, **changes: Any) -> None:
+    User.objects.filter(pk=user.pk).update(last_login=_now(), last_login_status=status, **changes)
+
+
+def _record_success(user: User) -> bool:
+    """Reset the counter; False if a block or a new password came in between."""
+    horizon = block_horizon()
+    same = User.objects.filter(pk=user.pk, password=user.password)
+    not_blocked = same.filter(Q(user_block_time=None) | Q(user_block_time__lte=horizon))
+    now = _now()
+    done = not_blocked.update(
+        fail_login_attempts=0, user_block_time=None, last_login=now, last_login_status=LoginStatus.SUCCESS
+    )
+    if done:
+        user.refresh_from_db()
+    return bool(done)
+
+
+def _record_failure(user: User) -> None:
+    """Count a failure; the counting is the database's, so that none is lost among processes."""
+    horizon = block_horizon()
+    block_is_over = Q(user_block_time__lte=horizon)
+    _record(
+        user,
+        LoginStatus.FAIL,
+        fail_login_attempts=Case(When(block_is_over, then=1), default=F("fail_login_attempts") + 1),
+        user_block_time=Case(
+            When(user_block_time__gt=horizon, then=F("user_block_time")),  # guessing on does not prolong it
+            When(block_is_over, then=None),
+            When(fail_login_attempts__gte=settings.LOGIN_FAILURES_UNTIL_BLOCK - 1, then=Value(_now())),
+            default=None,
+        ),
+    )
+
+
+def _admit(source: str) -> None:
+    """Count an attempt of this source; raises ApiError 429 before any hashing if it had too many."""
+    now = int(time.time())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO accounts_loginsource (source, minute, attempts, unknown_logins) VALUES (%s, %s, 1, 0)
+            ON CONFLICT (source) DO UPDATE SET
+                attempts = CASE WHEN accounts_loginsource.minute = excluded.minute
+                                THEN accounts_loginsource.attempts + 1 ELSE 1 END,
+                minute = excluded.minute
+            RETURNING attempts
+            """,
+            [source, now // 60],
+        )
+        (attempts,) = cursor.fetchone()
+    if 0 < settings.LOGIN_LIMIT_PER_SOURCE < attempts:
+        logger.warning("Source %s is over its limit of logins", source)
+        raise too_many_requests(60 - now % 60)
+
+
+def _now() -> Any:
+    return timezone.now().replace(microsecond=0)  # times are told in whole seconds: manual chapter 12
+
+
+class LoginBackend(ModelBackend):
+    """Django's own door, for the admin: the same check, the same counting."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The user, or None."""
+        if username is None or password is None:
+            return None
+        try:
+            return log_in(username, password, request.META["REMOTE_ADDR"] if request else "")
+        except ApiError:
+            return None

@@ -1,0 +1,233 @@
+"""Who: groups (resellers and their providers), users, and the logins that are open."""
+
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower
+from django.db.models.lookups import Exact
+from django.utils import timezone
+
+from accounts.scope import ScopedQuerySet
+
+LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"
+
+
+class GroupType(models.TextChoices):
+    """The two tiers of tenants."""
+
+    RESELLER = "Reseller"
+    PROVIDER = "Provider"
+
+
+class Level(models.TextChoices):
+    """Permission levels of a tenant's user. Source: manual 10.1."""
+
+    ADMINISTRATOR = "Administrator"
+    OPERATOR = "Operator"
+    MONITOR = "Monitor"
+
+
+class LoginStatus(models.TextChoices):
+    """How the last attempt to log in ended."""
+
+    SUCCESS = "Success"
+    FAIL = "Fail"
+
+
+class GroupQuerySet(ScopedQuerySet["Group"]):
+    """Groups; a group is in the scope of itself and of its reseller."""
+
+    group_path = ""
+
+    def with_counts(self) -> "GroupQuerySet":
+        """Adds `location_count` and `device_count`, of the group's own."""
+        return self.annotate(location_count=_count_of("locations"), device_count=_count_of("devices"))
+
+
+def _count_of(relation: str) -> Coalesce:
+    # By name: locations and devices stand above this app and are not imported here.
+    model: Any = Group._meta.get_field(relation).related_model
+    rows = model.objects.filter(group=OuterRef("pk")).order_by().values("group")
+    return Coalesce(Subquery(rows.annotate(number=Count("pk")).values("number")), 0)
+
+
+class Group(models.Model):
+    """A reseller, or a provider under a reseller. Source: manual 7.1."""
+
+    name = models.CharField(max_length=150)
+    group_type = models.CharField(max_length=8, choices=GroupType)
+    reseller = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="providers")
+    address = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ in the API
+    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
+
+    objects = GroupQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="group_provider_has_reseller",
+                condition=Q(group_type=GroupType.RESELLER, reseller=None)
+                | Q(group_type=GroupType.PROVIDER, reseller__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="group_name_unique_under_reseller",
+                fields=["reseller", "name"],
+                violation_error_message="The reseller has a provider of this name.",
+            ),
+            # A reseller has no parent, and NULLs never equal each other: it takes a constraint of its own.
+            models.UniqueConstraint(
+                name="group_name_unique_among_resellers",
+                fields=["name"],
+                condition=Q(reseller=None),
+                violation_error_message="There is a reseller of this name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_reseller(self) -> bool:
+        """Whether the group has providers, and no reseller above it."""
+        return self.group_type == GroupType.RESELLER
+
+
+class UserQuerySet(ScopedQuerySet["User"]):
+    """Users; those without a group are in nobody's scope but the platform operator's."""
+
+    def named(self, login: str) -> "UserQuerySet":
+        """The user of this login, in any case."""
+        return self.filter(Exact(Lower("login"), login.lower()))
+
+    def with_active_block(self) -> "UserQuerySet":
+        """Adds `active_block`: when the user was blocked, NULL where the block is over."""
+        active = models.When(user_block_time__gt=block_horizon(), then="user_block_time")
+        return self.annotate(active_block=models.Case(active, default=None))
+
+
+def block_horizon() -> datetime:
+    """A block that began before this moment is over."""
+    return timezone.now() - settings.LOGIN_BLOCK
+
+
+class UserManager(BaseUserManager["User"]):
+    """What Django's own commands and log-in forms call."""
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get_queryset().named(username or "").get()
+
+    def create_superuser(self, login: str, password: str | None = None) -> "User":
+        """The platform operator: no group, may do everything."""
+        user = self.model(login=login, is_superuser=True, is_staff=True, permission_level=Level.ADMINISTRATOR)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person or program that logs in. Source: manual 10.2.
+
+    A tenant's user has a group and a level. The platform operator is a superuser without a group; support staff
+    (`is_staff`) work in the admin with Django's own permissions.
+    """
+
+    login = models.CharField(
+        max_length=150,
+        unique=True,
+        validators=[RegexValidator(LOGIN_PATTERN, "Use ASCII letters, digits and . _ @ + - only.")],
+    )
+    first_name = models.CharField(max_length=150, null=True, blank=True)  # noqa: DJ001
+    last_name = models.CharField(max_length=150, null=True, blank=True)  # noqa: DJ001
+    group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="users")
+    permission_level = models.CharField(max_length=13, choices=Level, null=True, blank=True)  # noqa: DJ001
+    email = models.EmailField(max_length=254, null=True, blank=True)  # noqa: DJ001
+    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
+    phone1 = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
+    phone2 = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("support staff", default=False)
+
+    force_change_password = models.BooleanField("must change the password at the next login", default=False)
+    last_login = models.DateTimeField("last login attempt", null=True, blank=True)
+    last_login_status = models.CharField(max_length=7, choices=LoginStatus, null=True, blank=True)  # noqa: DJ001
+    fail_login_attempts = models.PositiveIntegerField("failed login attempts", default=0)
+    user_block_time = models.DateTimeField("blocked since", null=True, blank=True)
+
+    USERNAME_FIELD = "login"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("login"),
+                name="user_login_unique_in_any_case",
+                violation_error_message="There is a user of this login.",
+            ),
+            models.CheckConstraint(
+                name="user_of_a_group_has_a_level",
+                condition=Q(group=None) | Q(permission_level__in=Level.values),
+            ),
+            models.CheckConstraint(
+                name="user_platform_operator_has_no_group",
+                condition=Q(is_superuser=False) | Q(group=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.login
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this is a platform operator."""
+        return self.is_superuser
+
+    @property
+    def blocked_since(self) -> datetime | None:
+        """When the user was blocked; None where there is no block, or it is over."""
+        blocked = self.user_block_time
+        return blocked if blocked and blocked > block_horizon() else None
+
+    def end_tokens(self) -> None:
+        """Every token of this user, of all logins, is dead from now on."""
+        self.token_families.all().delete()
+
+
+class TokenFamily(models.Model):
+    """One login and the tokens that stem from it; deleting the row ends them all.
+
+    `refresh_jti` names the one refresh token that is not spent yet.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="token_families")
+    refresh_jti = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "token families"
+
+    def __str__(self) -> str:
+        return f"{self.user} until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class LoginSource(models.Model):
+    """How often one source address has tried to log in during a minute of the clock."""
+
+    source = models.CharField(max_length=64, primary_key=True)
+    minute = models.BigIntegerField()
+    attempts = models.PositiveIntegerField(default=0)
+    unknown_logins = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.source

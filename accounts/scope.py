@@ -1,0 +1,36 @@
+"""Who sees which rows: the only door from a user to the rows of tenants.
+
+A user without a group who is not the platform operator sees nothing. Source: manual 10.1; contract section 3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+Row = TypeVar("Row", bound=Model)
+
+
+class ScopedQuerySet(QuerySet[Row]):
+    """Rows that belong to a group; `group_path` is the way to it ("" where the row is the group itself)."""
+
+    group_path: ClassVar[str] = "group__"
+
+    def visible_to(self, user: User, *, depth: int = 1) -> Self:
+        """The rows in the user's scope.
+
+        `depth` 0 keeps those of the scope's high-level groups (resellers; a provider for its own users), 1 adds
+        those of their providers. Source: manual chapter 4.
+        """
+        if user.is_operator:
+            return self if depth else self.exclude(**{f"{self.group_path}reseller__isnull": False})
+        if user.group is None:
+            return self.none()
+        scope = Q(**{f"{self.group_path}id": user.group.id})
+        if user.group.is_reseller and depth:
+            scope |= Q(**{f"{self.group_path}reseller": user.group.id})
+        return self.filter(scope)

@@ -1,0 +1,160 @@
+"""Groups and users on the wire: each name of the manual is spelled here."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus
+from redirect.wire import Body, Boolean, Choice, Description, Integer, Text
+
+
+class GroupSerializer(serializers.Serializer[Group]):
+    """A group, with its providers nested. Source: manual 7.1."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    groupType = serializers.ChoiceField(source="group_type", choices=GroupType.choices)
+    address = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    resellerId = serializers.IntegerField(source="reseller_id", allow_null=True)
+    locationCount = serializers.IntegerField(source="location_count")
+    deviceCount = serializers.IntegerField(source="device_count")
+    providers = serializers.SerializerMethodField()
+
+    def get_providers(self, group: Group) -> list[dict[str, Any]]:
+        """The visible providers of a reseller, as the context's `providers` (by reseller id) has them."""
+        providers = self.context.get("providers", {}).get(group.pk, [])
+        return [GroupSerializer(provider).data for provider in providers]
+
+
+class GroupBody(Body):
+    """POST /groups. Source: manual 7.1.3."""
+
+    name = Text(max_length=150)
+    groupType = Choice(source="group_type", choices=GroupType.choices)
+    address = Text(max_length=1000, required=False, allow_null=True, allow_blank=True)
+    description = Description()
+    resellerId = Integer(source="reseller_id", required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["group_type"] == GroupType.RESELLER and attrs.get("reseller_id") is not None:
+            raise serializers.ValidationError({"resellerId": "Only a Provider has a reseller."})
+        return attrs
+
+
+class GroupChanges(Body):
+    """PUT /groups/{id}. Source: manual 7.2."""
+
+    resource = GroupSerializer
+
+    name = Text(max_length=150, required=False, allow_null=True)
+    address = Text(max_length=1000, required=False, allow_null=True, allow_blank=True)
+    description = Description()
+
+
+class UserSerializer(serializers.Serializer[Any]):
+    """A user. Source: manual 10.2."""
+
+    id = serializers.IntegerField()
+    firstName = serializers.CharField(source="first_name", allow_null=True)
+    lastName = serializers.CharField(source="last_name", allow_null=True)
+    groupType = serializers.ChoiceField(source="group.group_type", choices=GroupType.choices, allow_null=True)
+    groupName = serializers.CharField(source="group.name", allow_null=True)
+    permissionLevel = serializers.ChoiceField(source="permission_level", choices=Level.choices, allow_null=True)
+    email = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    forceChangePasswordNextLogin = serializers.BooleanField(source="force_change_password")
+    lastLoginStatus = serializers.ChoiceField(
+        source="last_login_status", choices=LoginStatus.choices, allow_null=True
+    )
+    failLoginAttempts = serializers.IntegerField(source="fail_login_attempts")
+    login = serializers.CharField()
+    group = serializers.IntegerField(source="group_id", allow_null=True)
+    phone1 = serializers.CharField(allow_null=True)
+    phone2 = serializers.CharField(allow_null=True)
+    lastLogin = serializers.DateTimeField(source="last_login", allow_null=True)
+    userBlockTime = serializers.DateTimeField(source="blocked_since", allow_null=True)
+
+
+class Email(Text, serializers.EmailField):
+    """An e-mail address."""
+
+
+class UserBody(Body):
+    """POST /users. Source: manual 10.3."""
+
+    firstName = Text(source="first_name", max_length=150)
+    lastName = Text(source="last_name", max_length=150)
+    password = Text(max_length=1000)
+    permissionLevel = Choice(source="permission_level", choices=Level.choices)
+    email = Email(max_length=254, required=False, allow_null=True, allow_blank=True)
+    description = Description()
+    login = Text(max_length=150)
+    group = Integer()
+    phone1 = Text(max_length=40, required=False, allow_null=True, allow_blank=True)
+    phone2 = Text(max_length=40, required=False, allow_null=True, allow_blank=True)
+    forceChangePasswordNextLogin = Boolean(source="force_change_password", required=False, allow_null=True)
+
+    def validate_login(self, login: str) -> str:
+        """ASCII, so that comparing in any case means the same everywhere."""
+        if not re.match(LOGIN_PATTERN, login):
+            raise serializers.ValidationError("Use ASCII letters, digits and . _ @ + - only.")
+        return login
+
+
+class UserChanges(Body):
+    """PUT /users/{id}: at least one of these. Source: manual 10.4."""
+
+    resource = UserSerializer
+
+    firstName = Text(source="first_name", max_length=150, required=False, allow_null=True)
+    lastName = Text(source="last_name", max_length=150, required=False, allow_null=True)
+    password = Text(max_length=1000, required=False, allow_null=True)
+    email = Email(max_length=254, required=False, allow_null=True, allow_blank=True)
+    description = Description()
+    phone1 = Text(max_length=40, required=False, allow_null=True, allow_blank=True)
+    phone2 = Text(max_length=40, required=False, allow_null=True, allow_blank=True)
+    forceChangePasswordNextLogin = Boolean(source="force_change_password", required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Send at least one of {', '.join(self.fields)}.")
+        return attrs
+
+
+class LoginBody(Body):
+    """POST /login. Source: manual chapter 2."""
+
+    userName = Text(max_length=1000, allow_blank=True)
+    password = Text(max_length=1000, allow_blank=True)
+
+
+class ChangePasswordBody(Body):
+    """POST /changePassword. Source: manual chapter 3."""
+
+    userName = Text(max_length=1000, allow_blank=True)
+    oldPassword = Text(max_length=1000, allow_blank=True)
+    newPassword = Text(max_length=1000, allow_blank=True)
+
+
+class RefreshBody(Body):
+    """POST /refresh."""
+
+    refresh_token = Text(max_length=4000)
+
+
+class EmptyBody(Body):
+    """No attributes."""
+
+
+class LoginAnswer(serializers.Serializer[Any]):
+    """What a login answers. Source: manual chapter 2."""
+
+    user = UserSerializer()
+    access_token = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    refresh_token = serializers.CharField()
+    id_token = serializers.CharField()
+    description = serializers.CharField()

@@ -1,0 +1,101 @@
+"""Tokens: issue, check, rotate and end them.
+
+All tokens of one login form a family, a row in the database; they live as long as the row. Ending a login, or
+all of a user's, is deleting rows. Source: manual 1.1 and chapter 2; contract section 4; RFC 6750, RFC 8725.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+
+from accounts.models import TokenFamily, User
+
+FAMILY = "family"
+
+
+class IdToken(Token):
+    """Tells a user interface who logged in; opens nothing."""
+
+    token_type = "id"  # noqa: S105
+    lifetime = AccessToken.lifetime
+
+
+def open_family(user: User) -> dict[str, Any]:
+    """Start a login: the token attributes of the login answer."""
+    user.token_families.filter(expires_at__lt=timezone.now()).delete()
+    family = TokenFamily(user=user)
+    tokens = _tokens(family)
+    family.save(force_insert=True)
+    return tokens
+
+
+def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
+    """Spend a refresh token for new tokens. A token spent before ends its family.
+
+    Raises InvalidToken (401).
+    """
+    try:
+        token = RefreshToken(refresh_token)  # type: ignore[arg-type]
+    except TokenError as error:
+        raise InvalidToken from error
+    family = _living_family(token)
+    tokens = _tokens(family)
+    # The condition decides between two that come with the same token: one of them is a thief.
+    unspent = TokenFamily.objects.filter(pk=family.pk, refresh_jti=token["jti"])
+    if not unspent.update(refresh_jti=family.refresh_jti, expires_at=family.expires_at):
+        family.delete()
+        raise InvalidToken
+    return family.user, tokens
+
+
+def _tokens(family: TokenFamily) -> dict[str, Any]:
+    """New tokens of a family; notes the refresh token in the family, unsaved."""
+    access, refresh, identity = AccessToken(), RefreshToken(), IdToken()
+    for token in access, refresh, identity:
+        token["sub"] = str(family.user.pk)
+        token[FAMILY] = str(family.pk)
+    identity["login"] = family.user.login
+    family.refresh_jti = refresh["jti"]
+    family.expires_at = datetime.fromtimestamp(refresh["exp"], UTC)
+    return {
+        "access_token": str(access),
+        "token_type": "Bearer",
+        "expires_in": int(access.lifetime.total_seconds()),
+        "refresh_token": str(refresh),
+        "id_token": str(identity),
+    }
+
+
+def _living_family(token: Token) -> TokenFamily:
+    """The family of a token, with its user and group; raises InvalidToken if it has ended."""
+    try:
+        family_id = uuid.UUID(token.get(FAMILY))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InvalidToken from error
+    families = TokenFamily.objects.select_related("user__group")
+    family = families.filter(pk=family_id, expires_at__gt=timezone.now(), user__is_active=True).first()
+    if family is None or str(family.user.pk) != token.get("sub"):
+        raise InvalidToken
+    return family
+
+
+class TokenAuthentication(JWTAuthentication):
+    """`Authorization: Bearer <access token>`; the scheme in any case (RFC 9110)."""
+
+    def authenticate(self, request: Request) -> tuple[User, TokenFamily] | None:  # type: ignore[override]
+        """The user and the family of the token; None without a bearer token; raises InvalidToken."""
+        scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            token = AccessToken(raw.strip().encode("latin-1"))
+        except (TokenError, UnicodeError) as error:
+            raise InvalidToken from error
+        family = _living_family(token)
+        return family.user, family

@@ -1,0 +1,205 @@
+"""A list of MACs in one transaction: create, remove, associate, disassociate.
+
+Each call takes effect as a whole or not at all, with a number of statements that does not depend on the length of
+the list. Rows are locked in the order of their MACs, as every other writer does, so that two calls wait for each
+other instead of deadlocking. Source: manual 8.3, 8.4, 11.1, 11.2; contract section 6.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts.models import Group
+from devices import mac
+from devices.models import AccessStatus, Device, DeviceQuerySet
+from locations.models import Location
+from redirect.arrays import table_of, texts
+from redirect.errors import ApiError, FieldError, bad_request, conflict, not_found
+from redirect.transactions import in_transaction
+
+UNSET: Any = object()
+
+
+@dataclass
+class Created:
+    """Where each MAC of a list went, in the order sent; invalid ones as they were sent."""
+
+    success: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    same_group: list[str] = field(default_factory=list)
+    other_group: list[str] = field(default_factory=list)
+
+
+def create(
+    group: Group,
+    mac_list: list[str],
+    *,
+    location_id: int | None,
+    override: bool,
+    description: str | None,
+) -> Created:
+    """Make devices of the group. Those it has already get the location, if `override` or they have none.
+
+    A device of another group is never touched. Raises ApiError 400 if the location is not the group's.
+    """
+    spelled = [_normalized(text) for text in mac_list]
+    macs = sorted({text for text in spelled if text is not None})
+
+    def work() -> tuple[set[str], dict[str, int]]:
+        if location_id is not None:
+            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
+        new = _insert(group, macs, location_id, description)
+        existing = [text for text in macs if text not in new]
+        owners = dict(_locked(Device.objects.all(), existing).values_list("mac", "group_id"))
+        if len(owners) < len(existing):
+            raise conflict()  # deleted since the insert met it
+        if location_id is not None:
+            own = Device.objects.filter(group=group, mac__in=texts(existing))
+            (own if override else own.filter(location=None)).update(location=location_id)
+        return new, owners
+
+    new, owners = in_transaction(work)
+    created = Created()
+    for sent, text in zip(mac_list, spelled, strict=True):
+        if text is None:
+            created.invalid.append(sent)
+        elif text in new:
+            created.success.append(mac.display(text))
+            new.remove(text)
+            owners[text] = group.pk  # sent again, it is a duplicate
+        elif owners[text] == group.pk:
+            created.same_group.append(mac.display(text))
+        else:
+            created.other_group.append(mac.display(text))
+    return created
+
+
+def remove(visible: DeviceQuerySet, mac_list: list[str]) -> int:
+    """Delete these devices, all of them visible, or none; how many. Raises ApiError 400 naming the others."""
+    positions = _positions(mac_list)
+
+    def work() -> int:
+        found = set(_locked(visible, positions).values_list("mac", flat=True))
+        _refuse_missing(positions, found)
+        deleted: int = Device.objects.filter(mac__in=texts(positions))._raw_delete(Device.objects.db)
+        return deleted
+
+    return in_transaction(work)
+
+
+def associate(
+    locations: QuerySet[Location],
+    mac_list: list[str],
+    *,
+    override: bool,
+    description: str | None = UNSET,
+) -> tuple[int, int]:
+    """Give the devices the one location of a scoped queryset; how many got it, out of how many devices.
+
+    Without `override` those that have a location keep it. `description`, if given, goes to all devices of the
+    list. Raises ApiError 404 without a location, 400 naming MACs that are not devices of the location's group.
+    """
+    positions = _positions(mac_list)
+
+    def work() -> int:
+        location = _lock_location(locations, not_found())
+        devices = Device.objects.filter(group=location.group_id)
+        current = dict(_locked(devices, positions).values_list("mac", "location_id"))
+        _refuse_missing(positions, current)
+        chosen = [text for text, place in current.items() if override or place is None]
+        if description is not UNSET:
+            Device.objects.filter(mac__in=texts(positions)).update(description=description)
+        return Device.objects.filter(mac__in=texts(chosen)).update(location=location)
+
+    return in_transaction(work), len(positions)
+
+
+def disassociate(locations: QuerySet[Location], mac_list: list[str]) -> tuple[int, int]:
+    """Take the one location of a scoped queryset from the devices; how many, out of how many.
+
+    Raises ApiError 404 without a location, 400 naming MACs that are not associated with it.
+    """
+    positions = _positions(mac_list)
+
+    def work() -> int:
+        location = _lock_location(locations, not_found())
+        devices = Device.objects.filter(group=location.group_id)
+        current = dict(_locked(devices, positions).values_list("mac", "location_id"))
+        _refuse_missing(positions, current)
+        elsewhere = [text for text, place in current.items() if place != location.pk]
+        _refuse(positions, elsewhere, "is not associated with the location")
+        return Device.objects.filter(mac__in=texts(positions)).update(location=None)
+
+    return in_transaction(work), len(positions)
+
+
+def _normalized(text: str) -> str | None:
+    try:
+        return mac.normalize(text)
+    except mac.InvalidMAC:
+        return None
+
+
+def _positions(mac_list: list[str]) -> dict[str, int]:
+    """The distinct MACs with the place where each stands first; raises ApiError 400 naming malformed ones."""
+    positions: dict[str, int] = {}
+    malformed = []
+    for index, sent in enumerate(mac_list):
+        text = _normalized(sent)
+        if text is None:
+            malformed.append(FieldError(f"macList[{index}]", f"{sent[:40]} is not a MAC."))
+        else:
+            positions.setdefault(text, index)
+    if malformed:
+        raise bad_request(malformed[0].description, malformed)
+    return positions
+
+
+def _refuse_missing(positions: dict[str, int], found: Iterable[str]) -> None:
+    """In the same words for a MAC that is unknown and for one that is another tenant's."""
+    _refuse(positions, positions.keys() - set(found), "is not defined for the group")
+
+
+def _refuse(positions: dict[str, int], macs: Iterable[str], reason: str) -> None:
+    wrong = sorted(macs, key=lambda text: positions[text])
+    errors = [FieldError(f"macList[{positions[text]}]", f"MAC {mac.display(text)} {reason}.") for text in wrong]
+    if errors:
+        raise bad_request(errors[0].description, errors)
+
+
+def _not_the_groups_location() -> ApiError:
+    reason = "The location is not defined for the group."
+    return bad_request(f"locationId: {reason}", [FieldError("locationId", reason)])
+
+
+def _lock_location(locations: QuerySet[Location], missing: ApiError) -> Location:
+    """The location, before its devices: whoever deletes it takes the same order."""
+    location = locations.select_for_update(of=("self",), no_key=True).first()
+    if location is None:
+        raise missing
+    return location
+
+
+def _locked(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
+    listed = devices.filter(mac__in=texts(list(macs)))
+    return listed.order_by("mac").select_for_update(of=("self",), no_key=True)
+
+
+def _insert(group: Group, macs: list[str], location_id: int | None, description: str | None) -> set[str]:
+    """Insert those that no group has; the unique constraint decides, not a look beforehand."""
+    source, listed = table_of(macs, "text")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO devices_device
+                (mac, group_id, location_id, description, last_access_status, num_requests)
+            SELECT value, %s, %s, %s, %s, 0 FROM {source} WHERE true ORDER BY value
+            ON CONFLICT (mac) DO NOTHING
+            RETURNING mac
+            """,  # noqa: S608 - the text of a table expression, no value
+            [group.pk, location_id, description, AccessStatus.AWAIT, listed],
+        )
+        return {row[0] for row in cursor.fetchall()}

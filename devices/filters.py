@@ -1,0 +1,61 @@
+"""What the lists of devices can be filtered and sorted by. Source: manual chapter 4 and 8.2."""
+
+from django.db.models import Q
+
+from accounts.models import Group, User
+from devices import mac
+from locations.models import Location
+from redirect.filter_grammar import Value
+from redirect.listing import Date, Filters, Flag, Number, Search, Text, contains
+
+
+class MAC(Text):
+    """A MAC in any spelling, or a part of one."""
+
+    def matches(self, operator: str, value: Value) -> Q:
+        text = self.parse(value)
+        try:
+            spelled = mac.normalize(text)
+        except mac.InvalidMAC:
+            spelled = (mac.fragment(text) or text) if operator == "~" else text
+        return super().matches(operator, Value(spelled, value.quoted, value.position))
+
+
+class Assigned(Flag):
+    """Whether the device has a location."""
+
+    def matches(self, operator: str, value: Value) -> Q:
+        return Q(**{f"{self.field_name}__isnull": not self.parse(value)})
+
+
+def matching_devices(user: User, term: str) -> Q:
+    """The devices in whose MAC, description, group name or location id the term stands, in any case.
+
+    Groups and locations are found first: an OR over joined tables would make the trigram indexes useless.
+    """
+    groups = Group.objects.visible_to(user).filter(contains(term, texts=("name",)))
+    found = contains(term, texts=("mac", "description")) | Q(group__in=groups)
+    if digits := mac.fragment(term):
+        found |= Q(mac__icontains=digits)
+    if term.isascii() and term.isdigit():
+        locations = Location.objects.visible_to(user)
+        found |= Q(location__in=locations.filter(contains(term, texts=(), ids=("id",))))
+    return found
+
+
+class DeviceFilters(Filters):
+    """GET /devices"""
+
+    id = Number("id")
+    mac = MAC("mac")
+    groupId = Number("group_id")
+    groupName = Text("group__name")
+    locationId = Number("location_id", optional=True)
+    locationUrl = Text("location__url", optional=True)
+    lastAccessStatus = Text("last_access_status")
+    lastAccess = Date("last_access", optional=True)
+    numRequests = Number("num_requests")
+    description = Text("description", optional=True)
+    group = Number("group_id", sortable=False)
+    assigned = Assigned("location", sortable=False)
+    search = Search(matching_devices)

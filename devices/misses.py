@@ -1,0 +1,49 @@
+"""A source's budget of distinct MACs that were not redirected, so that nobody can try all MACs of a maker.
+
+A phone that is to be redirected is never counted: after a power cut hundreds ask from one address.
+Source: contract section 8.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+
+from django.conf import settings
+
+WINDOW_SECONDS = 60
+SOURCES_KEPT = 20_000
+
+
+class Misses:
+    """Per source: when its window began, and the MACs that it missed in it. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: OrderedDict[str, tuple[float, set[str]]] = OrderedDict()
+
+    def over_budget(self, source: str, mac: str, now: float | None = None) -> int:
+        """Note a miss; 0 if it is within the budget, else the seconds until the source has a new one."""
+        limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
+        if limit == 0:
+            return 0
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            began, macs = self._windows.get(source, (now, set()))
+            if now - began >= WINDOW_SECONDS:
+                began, macs = now, set()
+                self._windows.pop(source, None)
+            if mac not in macs and len(macs) >= limit:
+                return max(1, round(began + WINDOW_SECONDS - now))
+            macs.add(mac)
+            self._windows[source] = began, macs
+            if len(self._windows) > SOURCES_KEPT:
+                self._windows.popitem(last=False)  # the window that began first
+            return 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._windows.clear()
+
+
+misses = Misses()

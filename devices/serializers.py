@@ -1,0 +1,78 @@
+"""Devices on the wire: each name of the manual is spelled here. Source: manual chapters 8 and 11."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from devices import mac
+from devices.models import AccessStatus, Device
+from redirect.wire import Body, Boolean, Description, Integer, TextArray
+
+
+class MACField(serializers.CharField):
+    """Six pairs joined by colons, as every answer shows a MAC. Source: manual 8.1."""
+
+    def to_representation(self, value: str) -> str:
+        return mac.display(value)
+
+
+class DeviceSerializer(serializers.Serializer[Device]):
+    """A device."""
+
+    id = serializers.IntegerField()
+    mac = MACField()
+    groupId = serializers.IntegerField(source="group_id")
+    groupName = serializers.CharField(source="group.name")
+    locationId = serializers.IntegerField(source="location_id", allow_null=True)
+    locationUrl = serializers.CharField(source="location.url", allow_null=True)
+    lastAccessStatus = serializers.ChoiceField(source="last_access_status", choices=AccessStatus.choices)
+    lastAccess = serializers.DateTimeField(source="last_access", allow_null=True)
+    numRequests = serializers.IntegerField(source="num_requests")
+    description = serializers.CharField(allow_null=True)
+
+
+class DevicesBody(Body):
+    """POST /devices."""
+
+    group = Integer()
+    locationId = Integer(required=False, allow_null=True)
+    macList = TextArray()
+    overrideCurrentAssociation = Boolean()
+    description = Description()
+
+
+class DevicesToRemove(Body):
+    """POST /devices/remove."""
+
+    macList = TextArray()
+    group = Integer(required=False, allow_null=True)
+
+
+class DevicesToAssociate(Body):
+    """POST /locations/{id}/devices/associate."""
+
+    macList = TextArray()
+    overrideCurrentAssociation = Boolean()
+    description = Description()
+
+
+class DevicesToDisassociate(Body):
+    """POST /locations/{id}/devices/disassociate."""
+
+    macList = TextArray()
+
+
+class Bucket(serializers.Serializer[Any]):
+    """Some of the MACs that were sent, in the order sent."""
+
+    count = serializers.IntegerField()
+    macList = serializers.ListField(child=serializers.CharField())
+
+
+class CreatedDevices(serializers.Serializer[Any]):
+    """What POST /devices answers: each MAC that was sent stands in exactly one bucket."""
+
+    success = Bucket()
+    invalidMAC = Bucket()
+    duplicateMACSameGroup = Bucket()
+    duplicateMACOtherGroup = Bucket()

@@ -1,0 +1,29 @@
+"""What the lists of locations can be filtered and sorted by. Source: manual chapter 4 and 9.2."""
+
+from django.db.models import Q
+
+from accounts.models import Group, User
+from redirect.listing import Date, Filters, Flag, Number, Search, Text, contains
+
+
+def matching_locations(user: User, term: str) -> Q:
+    """The locations in whose attributes the term stands, in any case."""
+    groups = Group.objects.visible_to(user)
+    return contains(term, texts=("url", "description"), ids=("id",)) | Q(
+        group__in=groups.filter(contains(term, texts=("name",), ids=("id",)))
+    )
+
+
+class LocationFilters(Filters):
+    """GET /locations"""
+
+    id = Number("id")
+    url = Text("url")
+    groupId = Number("group_id")
+    groupName = Text("group__name")
+    numDevices = Number("device_count")
+    description = Text("description", optional=True)
+    lastAccess = Date("last_access", optional=True)
+    mutualAuth = Flag("mutual_auth")
+    group = Number("group_id", sortable=False)
+    search = Search(matching_locations)

@@ -1,0 +1,49 @@
+"""Where to: the URL templates that phones are redirected to."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import Group
+from accounts.scope import ScopedQuerySet
+from locations import url_template
+from redirect.trigram import trigram_index
+
+
+class LocationQuerySet(ScopedQuerySet["Location"]):
+    """Locations; each is in the scope of its group."""
+
+    def with_device_count(self) -> "LocationQuerySet":
+        """Adds `device_count`."""
+        model: Any = Location._meta.get_field("devices").related_model
+        devices = model.objects.filter(location=OuterRef("pk")).order_by().values("location")
+        return self.annotate(
+            device_count=Coalesce(Subquery(devices.annotate(number=Count("pk")).values("number")), 0)
+        )
+
+
+class Location(models.Model):
+    """A URL template that devices of one group are redirected to. Source: manual 9.2."""
+
+    group = models.ForeignKey(Group, models.PROTECT, related_name="locations")
+    url = models.CharField(max_length=url_template.MAX_LENGTH)
+    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ
+    mutual_auth = models.BooleanField(default=False)
+    last_access = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = LocationQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # What a device's (location, group) refers to: both are of one group, says the database.
+            models.UniqueConstraint(fields=["id", "group"], name="location_id_with_group"),
+        ]
+        indexes: ClassVar = [
+            trigram_index("url", "location_url_trigram"),
+            trigram_index("description", "location_description_trigram"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

@@ -1,0 +1,91 @@
+"""Locations over HTTP. What acts on the devices of a location lives in devices/views.py."""
+
+from typing import ClassVar
+
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Action, ScopedView, change, locked
+from accounts.models import User
+from locations.filters import LocationFilters
+from locations.models import Location, LocationQuerySet
+from locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
+from redirect.arrays import integers
+from redirect.errors import conflict
+from redirect.listing import ListQuery, parameters
+from redirect.wire import read_body
+
+
+class LocationsView(ScopedView):
+    """GET and POST /locations. Source: manual 9.2 and 9.3."""
+
+    actions: ClassVar = {"GET": Action.VIEW, "POST": Action.CHANGE_DEVICES_AND_LOCATIONS}
+
+    def get(self, request: Request) -> Response:
+        query = ListQuery.read(request, LocationFilters)
+        return query.answer(_locations(self.user, depth=query.depth), LocationSerializer, "locations")
+
+    def post(self, request: Request) -> Response:
+        body = read_body(LocationBody, request)
+        body["group_id"] = self.group_named_in_body(body["group_id"]).pk
+        with transaction.atomic():
+            location = Location.objects.create(**body)
+        return Response({"id": location.pk, "url": f"/api/v1/locations/{location.pk}"}, status=201)
+
+
+class LocationView(ScopedView):
+    """GET, PUT and DELETE /locations/{id}. Source: manual 9.2, 9.4 and 9.5."""
+
+    actions: ClassVar = {
+        "GET": Action.VIEW,
+        "PUT": Action.CHANGE_DEVICES_AND_LOCATIONS,
+        "DELETE": Action.CHANGE_DEVICES_AND_LOCATIONS,
+    }
+
+    def get(self, request: Request, id: int) -> Response:
+        parameters(request)
+        location = _locations(self.user).filter(pk=id).first()
+        return Response(LocationSerializer(location).data) if location else Response(status=204)
+
+    def put(self, request: Request, id: int) -> Response:
+        visible = _locations(self.user).filter(pk=id)
+        changes = read_body(LocationChanges, request, visible.first())
+        with transaction.atomic():
+            location = locked(visible)
+            change(location, changes)
+        return Response(LocationSerializer(location).data)
+
+    def delete(self, request: Request, id: int) -> Response:
+        with transaction.atomic():
+            location = locked(Location.objects.visible_to(self.user).filter(pk=id))
+            if location.devices.exists():
+                raise conflict("The location still has devices.")
+            location.delete()
+        return Response({"description": "Location deleted"})
+
+
+class LocationsRemoveView(ScopedView):
+    """POST /locations/remove. Source: manual 9.6."""
+
+    actions: ClassVar = {"POST": Action.CHANGE_DEVICES_AND_LOCATIONS}
+
+    def post(self, request: Request) -> Response:
+        ids = list(dict.fromkeys(read_body(LocationsToRemove, request)["idList"]))
+        with transaction.atomic():
+            removed, failed = _remove_unused(Location.objects.visible_to(self.user), ids)
+        return Response({"deleted": removed, "fail": {"count": len(failed), "locations": failed}})
+
+
+def _remove_unused(visible: LocationQuerySet, ids: list[int]) -> tuple[int, list[str]]:
+    """Delete those without devices; how many, and what stays: its URL, or the id that is not in the scope."""
+    found = visible.filter(pk__in=integers(ids)).order_by("pk")
+    urls = dict(found.select_for_update(of=("self",)).values_list("pk", "url"))
+    used = set(found.filter(devices__isnull=False).values_list("pk", flat=True).distinct())
+    unused = urls.keys() - used
+    Location.objects.filter(pk__in=integers(unused))._raw_delete(Location.objects.db)
+    return len(unused), [urls.get(id, str(id)) for id in ids if id not in unused]
+
+
+def _locations(user: User, *, depth: int = 1) -> LocationQuerySet:
+    return Location.objects.visible_to(user, depth=depth).with_device_count().select_related("group")

@@ -1,0 +1,33 @@
+"""A list of any length as one parameter of a statement: an array on PostgreSQL, a JSON text on SQLite.
+
+So the number of statements never depends on the length of a list, and no limit on parameters is met.
+"""
+
+import json
+from collections.abc import Collection
+from typing import Any, Literal
+
+from django.db import connection
+from django.db.models.expressions import RawSQL
+
+
+def texts(values: Collection[str]) -> RawSQL:
+    """For `column__in=`: a subquery that yields the strings."""
+    return _elements(values, "text")
+
+
+def integers(values: Collection[int]) -> RawSQL:
+    """For `column__in=`: a subquery that yields the numbers."""
+    return _elements(values, "bigint")
+
+
+def table_of(values: Collection[Any], kind: Literal["text", "bigint"]) -> tuple[str, Any]:
+    """For FROM: a table with the column `value`, and its one parameter."""
+    if connection.vendor == "postgresql":
+        return f"unnest(%s::{kind}[]) AS listed(value)", list(values)
+    return "json_each(%s)", json.dumps(list(values))
+
+
+def _elements(values: Collection[Any], kind: Literal["text", "bigint"]) -> RawSQL:
+    source, parameter = table_of(values, kind)
+    return RawSQL(f"SELECT value FROM {source}", [parameter])  # noqa: S608, S611 - a table's name, no value

@@ -1,0 +1,65 @@
+"""Who is really asking: the source address and the headers that only a trusted proxy may set.
+
+A header that nobody vouches for is taken out at the door, so that no later rule can believe it by mistake.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+PROXY_HEADERS = ("HTTP_X_FORWARDED_", "HTTP_X_SSL_CLIENT_")
+
+
+class ForwardedMiddleware:
+    """Sets REMOTE_ADDR to the client that a trusted proxy names; drops what an untrusted peer claims."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        apply_forwarded(request.META)
+        return self.get_response(request)
+
+
+def apply_forwarded(meta: dict[str, str]) -> None:
+    """Rewrite a WSGI environment in place, as the middleware's docstring says."""
+    if _is_trusted(meta.get("REMOTE_ADDR", "")):
+        meta["REMOTE_ADDR"] = _client(meta["REMOTE_ADDR"], meta.get("HTTP_X_FORWARDED_FOR", ""))
+    else:
+        for name in [name for name in meta if name.startswith(PROXY_HEADERS)]:
+            del meta[name]
+
+
+def source_of(address: str) -> str:
+    """What is limited as one source: an IPv4 address, or the /64 network of an IPv6 address."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed or "unknown")
+
+
+def _client(peer: str, forwarded_for: str) -> str:
+    """The last address of X-Forwarded-For that is not itself a trusted proxy: all before it may be invented."""
+    client = peer
+    for entry in reversed(forwarded_for.split(",")):
+        if _parse(entry) is None:
+            break
+        client = entry.strip()
+        if not _is_trusted(client):
+            break
+    return client
+
+
+def _is_trusted(address: str) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
+
+
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address.strip())
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed

@@ -1,0 +1,252 @@
+"""Settings: one file, from the environment only, safe when nothing is set.
+
+`.env` beside manage.py is read as well; a variable of the real environment wins over it. Every variable stands
+in the settings table of the README.
+"""
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+
+def secret(name: str) -> str:
+    """A secret of at least 32 characters; there is no default, so a forgotten one stops the start."""
+    value: str = env.str(name, default="")
+    if len(value) < 32:
+        raise ImproperlyConfigured(
+            f"Set {name} to at least 32 random characters, in the environment or in .env "
+            "(`make run` writes such a file once)."
+        )
+    return value
+
+
+SECRET_KEY = secret("SECRET_KEY")
+JWT_SIGNING_KEY = secret("JWT_SIGNING_KEY")
+if JWT_SIGNING_KEY == SECRET_KEY:
+    raise ImproperlyConfigured("JWT_SIGNING_KEY and SECRET_KEY must differ.")
+
+DEBUG = env.bool("DEBUG", default=False)
+HTTPS = env.bool("HTTPS", default=True)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Whose X-Forwarded-* and X-SSL-Client-* are believed: addresses or networks. Nobody's by default.
+TRUSTED_PROXIES = [ip_network(entry) for entry in env.list("TRUSTED_PROXIES", default=[])]
+
+# Login: attempts a minute from one source (0 = no limit), failures until a block, and how long it lasts.
+LOGIN_LIMIT_PER_SOURCE = env.int("LOGIN_LIMIT_PER_SOURCE", default=60)
+LOGIN_FAILURES_UNTIL_BLOCK = env.int("LOGIN_FAILURES_UNTIL_BLOCK", default=10)
+LOGIN_BLOCK = timedelta(minutes=env.int("LOGIN_BLOCK_MINUTES", default=15))
+
+# Distinct MACs a minute that one source may ask for without being redirected (0 = no limit).
+UNKNOWN_MAC_LIMIT_PER_SOURCE = env.int("UNKNOWN_MAC_LIMIT_PER_SOURCE", default=120)
+
+# --- Applications ---------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_guid",
+    "csp",
+    "accounts",
+    "locations",
+    "devices",
+]
+
+MIDDLEWARE = [
+    "redirect.forwarded.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
+    "devices.front.PhoneMiddleware",  # a phone needs nothing of what stands below
+    "django_guid.middleware.guid_middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "redirect.urls"
+WSGI_APPLICATION = "redirect.wsgi.application"
+APPEND_SLASH = False  # nothing under /api is answered by a redirect
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database -------------------------------------------------------------------------------------------------
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's entry for a `sqlite:///path` or `postgres://user:password@host:port/name` address."""
+    entry: dict[str, Any] = environ.Env.db_url_config(url)
+    if "postgres" in entry["ENGINE"]:
+        entry["CONN_HEALTH_CHECKS"] = True  # without it a pooled connection outlives a database restart
+        # A database that hangs must not hang the service: a call gives up well before its client does.
+        deadlines = "-c statement_timeout=4500 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=10000"
+        entry["OPTIONS"] = {
+            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 3},
+            "connect_timeout": 3,
+            "options": deadlines,
+            **entry.get("OPTIONS", {}),
+        }
+    else:
+        entry["ENGINE"] = "redirect.sqlite"
+        # One writer at a time: a transaction that will write says so when it begins, and waits its turn.
+        entry["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 4,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        }
+        entry["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # a file: threads of a test share it, as processes do
+    return entry
+
+
+DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'redirect.sqlite3'}"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Who ------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.login.LoginBackend"]
+PASSWORD_HASHERS = ["accounts.passwords.Argon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "accounts.passwords.MaximumLengthValidator"},
+    {"NAME": "accounts.passwords.NotTheLoginValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": "phone-redirect-service",
+    "AUDIENCE": "phone-redirect-service",
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    "AUTH_HEADER_TYPES": ("Bearer",),
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- REST framework -------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["redirect.wire.Nobody"],
+    "DEFAULT_PARSER_CLASSES": ["redirect.wire.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "redirect.wire.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "redirect.exception_handler.handle",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S+0000",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Redirect Service API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+# --- Browser safety -------------------------------------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],  # the icons inside Django's and Swagger's style sheets
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains and
+    "security.W021",  # HSTS preload: other names under the operator's domain are not ours to decide on
+    "security.W008",  # TLS and its redirect belong to the reverse proxy; phones may ask by plain HTTP
+]
+
+# --- Static files, language, logs -----------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+DJANGO_GUID = {
+    "GUID_HEADER_NAME": "X-Request-ID",
+    "VALIDATE_GUID": True,  # a client's own id is kept only if it is a UUID
+    "RETURN_HEADER": True,
+    "EXPOSE_HEADER": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} request={correlation_id} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django_guid": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a 4xx is the client's affair
+    },
+}

@@ -1,0 +1,41 @@
+"""Django's SQLite backend with a LIKE that folds the case of every letter, as PostgreSQL does.
+
+SQLite's own LIKE folds ASCII only: a search for "élan" would not find "ÉLAN".
+"""
+
+import re
+from functools import lru_cache
+from sqlite3 import Connection
+from typing import Any
+
+from django.db.backends.sqlite3 import base
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """The embedded database."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        connection: Connection = super().get_new_connection(conn_params)
+        connection.create_function("like", 2, like, deterministic=True)
+        connection.create_function("like", 3, like, deterministic=True)
+        return connection
+
+
+def like(pattern: str | None, text: object, escape: str = "") -> bool | None:
+    """`text LIKE pattern ESCAPE escape` in any case; None (NULL) if either side is."""
+    if pattern is None or text is None:
+        return None
+    return _expression(pattern, escape).fullmatch(str(text).casefold()) is not None
+
+
+@lru_cache(maxsize=128)
+def _expression(pattern: str, escape: str) -> re.Pattern[str]:
+    wildcards = {"%": ".*", "_": "."}
+    parts: list[str] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == escape:
+            parts.append(re.escape(next(characters, "").casefold()))
+        else:
+            parts.append(wildcards.get(character) or re.escape(character.casefold()))
+    return re.compile("".join(parts), re.DOTALL)

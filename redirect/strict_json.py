@@ -1,0 +1,64 @@
+"""Bytes of a request body -> values, refusing what the API does not take.
+
+Duplicate keys, NaN, lone surrogates, bad UTF-8, deep nesting and numbers beyond 64 bit are refused here, so
+that no later rule has to think of them. Source: contract section 2; RFC 8259.
+"""
+
+import json
+from typing import IO, Any, NoReturn
+
+from redirect.errors import ApiError, bad_request
+
+MAX_BYTES = 512 * 1024
+MAX_DEPTH = 20
+
+
+def load(stream: IO[bytes]) -> Any:
+    """The value of a JSON text of at most 512 KiB; raises ApiError 413 above that, 400 if it is not valid."""
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ApiError(413, f"The request body is larger than {MAX_BYTES} bytes.")
+    try:
+        text = content.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        _check_text_and_depth(value, MAX_DEPTH)
+    except UnicodeError as error:
+        raise bad_request("The request body is not valid UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise bad_request(
+            f"The request body is not valid JSON: line {error.lineno}, column {error.colno}."
+        ) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:  # a number of thousands of digits
+        raise bad_request("The request body holds a number that is too large.") from error
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        seen: set[str] = set()
+        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise bad_request(f"The attribute {json.dumps(name[:100])} stands twice in the request body.")
+    return unique
+
+
+def _constant(name: str) -> NoReturn:
+    raise bad_request(f"{name} is not a JSON number.")
+
+
+def _check_text_and_depth(value: Any, levels: int) -> None:
+    if isinstance(value, str):
+        value.encode("utf-8")  # a lone surrogate cannot be encoded, stored or sent back
+    elif isinstance(value, dict | list):
+        if levels == 0:
+            raise _too_deep()
+        for key in value if isinstance(value, dict) else ():
+            key.encode("utf-8")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_text_and_depth(item, levels - 1)
+
+
+def _too_deep() -> ApiError:
+    return bad_request(f"The request body is nested deeper than {MAX_DEPTH} levels.")

@@ -1,0 +1,32 @@
+"""Transactions that other transactions may get in the way of."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import OperationalError, transaction
+
+from redirect.errors import conflict
+
+ATTEMPTS = 3
+
+# PostgreSQL: serialization failure, deadlock detected. Source: PostgreSQL documentation, appendix A.
+LOST_RACE = {"40001", "40P01"}
+
+Result = TypeVar("Result")
+
+
+def in_transaction(work: Callable[[], Result]) -> Result:
+    """Run `work` in a transaction, again if it lost a race; raises ApiError 409 if it lost three times."""
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            if not lost_race(error):
+                raise
+    raise conflict()
+
+
+def lost_race(exception: Exception) -> bool:
+    """Whether the database gave a transaction up in favour of another one; it may be tried again."""
+    return getattr(exception.__cause__, "sqlstate", None) in LOST_RACE

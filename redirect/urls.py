@@ -1,0 +1,85 @@
+"""Every address on one page. Phones are answered before this: see devices/front.py."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, path, register_converter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from accounts import views as accounts
+from devices import mac
+from devices import views as devices
+from locations import views as locations
+from redirect import health
+
+handler400 = "redirect.exception_handler.handler400"
+handler403 = "redirect.exception_handler.handler403"
+handler404 = "redirect.exception_handler.handler404"
+handler500 = "redirect.exception_handler.handler500"
+
+
+class DeviceIdConverter:
+    """An id in the path of a device: fewer digits than a MAC has."""
+
+    regex = "[0-9]{1,11}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+class MACConverter:
+    """A MAC in any accepted spelling."""
+
+    regex = "[0-9A-Fa-f:-]{12,17}"
+
+    def to_python(self, value: str) -> str:
+        return mac.normalize(value)  # its InvalidMAC is a ValueError: this address does not match
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(DeviceIdConverter, "device_id")
+register_converter(MACConverter, "mac")
+
+API = "api/v1/"
+
+
+def api(route: str, view: Any, name: str) -> list[URLPattern]:
+    """An address of the API; the documented form has no slash at the end, and one is tolerated."""
+    return [path(API + route, view.as_view(), name=name), path(API + route + "/", view.as_view())]
+
+
+urlpatterns = [
+    *api("login", accounts.LoginView, "login"),
+    *api("logout", accounts.LogoutView, "logout"),
+    *api("refresh", accounts.RefreshView, "refresh"),
+    *api("changePassword", accounts.ChangePasswordView, "change-password"),
+    *api("groups", accounts.GroupsView, "groups"),
+    *api("groups/<int:id>", accounts.GroupView, "group"),
+    *api("users", accounts.UsersView, "users"),
+    *api("users/me", accounts.OwnUserView, "own-user"),
+    *api("users/<int:id>", accounts.UserView, "user"),
+    # The manual's examples say /user: the same views.
+    *api("user", accounts.UsersView, "users-alias"),
+    *api("user/me", accounts.OwnUserView, "own-user-alias"),
+    *api("user/<int:id>", accounts.UserView, "user-alias"),
+    *api("devices", devices.DevicesView, "devices"),
+    *api("devices/remove", devices.DevicesRemoveView, "devices-remove"),
+    *api("devices/<device_id:id>", devices.DeviceView, "device"),
+    *api("devices/<mac:mac>", devices.DeviceView, "device-by-mac"),
+    *api("locations", locations.LocationsView, "locations"),
+    *api("locations/remove", locations.LocationsRemoveView, "locations-remove"),
+    *api("locations/<int:id>", locations.LocationView, "location"),
+    *api("locations/<int:id>/devices", devices.LocationDevicesView, "location-devices"),
+    *api("locations/<int:id>/devices/associate", devices.AssociateView, "associate"),
+    *api("locations/<int:id>/devices/disassociate", devices.DisassociateView, "disassociate"),
+    path(API + "schema", SpectacularAPIView.as_view(), name="schema"),
+    path(API + "docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+]

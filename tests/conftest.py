@@ -1,0 +1,106 @@
+"""The cast of every test: a reseller, its two providers, and a stranger with a provider of its own."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import tokens
+from accounts.models import Group, GroupType, Level, User
+from devices.misses import misses
+from devices.models import Device
+from locations.models import Location
+
+PASSWORD = "correct horse 7 battery"
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Cast:
+    """Groups by the part that they play for the reseller."""
+
+    reseller: Group
+    provider: Group
+    sibling: Group  # the reseller's other provider
+    stranger: Group  # another reseller
+    strangers_provider: Group
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    reseller = make_group("Acme Voice")
+    stranger = make_group("Foreign Telecom")
+    return Cast(
+        reseller=reseller,
+        provider=make_group("Berlin Phones", reseller),
+        sibling=make_group("Munich Phones", reseller),
+        stranger=stranger,
+        strangers_provider=make_group("Foreign Phones", stranger),
+    )
+
+
+def make_group(name: str, reseller: Group | None = None, **attributes: Any) -> Group:
+    kind = GroupType.PROVIDER if reseller else GroupType.RESELLER
+    return Group.objects.create(name=name, group_type=kind, reseller=reseller, **attributes)
+
+
+def make_user(group: Group | None = None, level: str | None = Level.ADMINISTRATOR, **attributes: Any) -> User:
+    """A user who can log in with PASSWORD."""
+    values = {"login": f"user{next(_numbers)}", "first_name": "Ada", "last_name": "Byron"} | attributes
+    user = User(group=group, permission_level=level, **values)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def make_operator(**attributes: Any) -> User:
+    """A platform operator."""
+    return make_user(None, Level.ADMINISTRATOR, is_superuser=True, is_staff=True, **attributes)
+
+
+def make_location(group: Group, url: str = "https://pbx.example/cfg/", **attributes: Any) -> Location:
+    return Location.objects.create(group=group, url=url, **attributes)
+
+
+def make_device(group: Group, mac: str | None = None, location: Location | None = None, **more: Any) -> Device:
+    return Device.objects.create(group=group, mac=mac or f"00908F{next(_numbers):06X}", location=location, **more)
+
+
+class Api:
+    """Calls the API as one user, or as nobody: `api.get("/devices")`, `api.post("/groups", {...})`."""
+
+    def __init__(self, user: User | None = None) -> None:
+        self.client = Client(raise_request_exception=False)
+        self.headers: dict[str, str] = {}
+        if user is not None:
+            self.headers["Authorization"] = "Bearer " + tokens.open_family(user)["access_token"]
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        return self.client.get("/api/v1" + path, query, headers=self.headers)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._send(self.client.post, path, body)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        return self._send(self.client.put, path, body)
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete("/api/v1" + path, headers=self.headers)
+
+    def _send(self, method: Callable[..., Any], path: str, body: Any) -> Any:
+        return method("/api/v1" + path, body, content_type="application/json", headers=self.headers)
+
+
+@pytest.fixture
+def administrator(cast: Cast) -> Api:
+    """The reseller's Administrator."""
+    return Api(make_user(cast.reseller))
+
+
+@pytest.fixture(autouse=True)
+def _no_misses_yet() -> None:
+    misses.clear()

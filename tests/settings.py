@@ -1,0 +1,17 @@
+"""The real settings, with throw-away secrets, a quick password hasher and no limits that one test sets for all."""
+
+import os
+import secrets
+
+os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
+os.environ.setdefault("JWT_SIGNING_KEY", secrets.token_urlsafe(48))
+os.environ["LOGIN_LIMIT_PER_SOURCE"] = "0"
+os.environ["UNKNOWN_MAC_LIMIT_PER_SOURCE"] = "0"
+
+from redirect.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

@@ -4,10 +4,11 @@ Never HTML, SQL or the text of an exception. Source: contract section 2.
 """
 
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -108,7 +109,9 @@ def flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A request that Django refuses before any view, such as an unknown Host."""
+    """A request that Django refuses before any view."""
+    if isinstance(exception, DisallowedHost):
+        return JsonResponse(error_body("This host name is not served here."), status=400)
     return JsonResponse(error_body("Bad request."), status=400)
 
 
@@ -127,10 +130,13 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """A bug; the log has its trace under the request's id, which the answer carries."""
-    if _is_page(request):
+    """A database that is away, outside the API; or a bug: the log has its trace under the answer's request id."""
+    exception = sys.exc_info()[1]
+    error = as_api_error(exception) if isinstance(exception, DatabaseError | InterfaceError) else None
+    error = error or ApiError(500, "Internal error.")
+    if _is_page(request) and error.status == 500:
         return defaults.server_error(request)
-    return JsonResponse(error_body("Internal error."), status=500)
+    return JsonResponse(error.body, status=error.status, headers=error.headers)
 
 
 def _is_page(request: HttpRequest) -> bool:

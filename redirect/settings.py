@@ -248,5 +248,6 @@ LOGGING = {
     "loggers": {
         "django_guid": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a 4xx is the client's affair
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # and so is a wrong Host
     },
 }

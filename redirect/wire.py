@@ -186,7 +186,8 @@ class Body(serializers.Serializer[Any]):
         try:
             values: dict[str, Any] = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**errors, **dict(error.detail)}) from error
+            detail: Any = error.detail
+            raise serializers.ValidationError({**errors, **detail}) from error
         if errors:
             raise serializers.ValidationError(errors)
         return values

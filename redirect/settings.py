@@ -192,6 +192,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Browser safety -------------------------------------------------------------------------------------------
 
+# Django may believe it: redirect/forwarded.py has taken it away from everybody but a trusted proxy.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

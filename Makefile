@@ -1,0 +1,59 @@
+# The commands of the project. `make` alone lists them. Needed: Python 3.11 or newer, pip, make.
+
+PYTHON ?= python3
+
+# The interpreter is the one above, never a downloaded one; certificates are those that the machine trusts.
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS ?= 1
+export PYTHON
+
+LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
+
+.NOTPARALLEL:
+.PHONY: help run test test-pg check format lock fuzz clean env python free-port
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: python free-port env ## the service with demo data on http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL)
+	@exec .venv/bin/python tools/run
+
+test: env ## the whole suite on SQLite (ARGS="-k login" for a part)
+	@$(SQLITE) .venv/bin/pytest -n 2 $(ARGS)
+
+test-pg: env ## the whole suite on PostgreSQL: TEST_DATABASE_URL, or a temporary cluster
+	@.venv/bin/python tools/with_postgres .venv/bin/pytest -n 2 $(ARGS)
+
+check: env ## format, lint, types, layers, migrations, deployment, OpenAPI, compose file, lock files
+	@tools/check
+
+format: env ## write the code as `make check` wants it
+	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format .
+
+lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for newer ones)
+	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
+	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.lock
+	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
+
+ifneq ($(wildcard tools/fuzz),)
+fuzz: env ## send a running service what its own OpenAPI document allows, and more
+	@.venv/bin/python tools/fuzz $(ARGS)
+endif
+
+clean: ## remove everything made here but your data (.env and the database in var/)
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage var/static
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+env: .venv/.installed
+
+.venv/.installed: pyproject.toml requirements-dev.lock tools/bootstrap.lock tools/env | python
+	@tools/env
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is none: $$($(PYTHON) --version 2>&1 | tail -1)." \
+	       "Name another one, for example: make PYTHON=python3.12 $(firstword $(MAKECMDGOALS))"; exit 1; } >&2
+
+free-port:
+	@$(PYTHON) tools/run --check-port

@@ -1,0 +1,129 @@
+"""What a newcomer clones and an operator builds from: no secrets, no addresses, no surprises at the start."""
+
+import os
+import re
+import runpy
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = re.compile(r"SECRET|PASSWORD|KEY|TOKEN|DATABASE_URL")
+locks = runpy.run_path(str(ROOT / "tools/locks"))
+
+HASH = "    --hash=sha256:" + "0" * 64
+
+
+def test_locks_are_hashed_and_in_step_and_name_no_address() -> None:
+    assert locks["complaints"]() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "django==5.2.19",
+        "django==5.2.19 \\",
+        "django>=5.2 \\\n" + HASH,
+        f"django==5.2.19 \\\n{HASH} \\\nasgiref==3.13.0 \\\n{HASH}",
+        f"--index-url https://packages.example/simple\ndjango==5.2.19 \\\n{HASH}",
+        f"django @ https://packages.example/django.whl \\\n{HASH}",
+        f"# from https://packages.example\ndjango==5.2.19 \\\n{HASH}",
+    ],
+)
+def test_a_bad_lock_is_noticed(text: str) -> None:
+    pins, complaints = locks["read"](text)
+    assert complaints or locks["unmet"](["django~=5.2.19"], pins)
+
+
+def test_a_requirement_that_is_not_locked_is_noticed() -> None:
+    pins, complaints = locks["read"](f"django==5.2.19 \\\n{HASH}\n    # via -r pyproject.toml\n")
+    assert complaints == []
+    assert locks["unmet"](["Django~=5.2.19"], pins) == []
+    assert locks["unmet"](["django>=6", "gunicorn"], pins) == [
+        "django>=6 is locked at 5.2.19",
+        "gunicorn is not locked",
+    ]
+
+
+def test_compose_has_no_default_for_a_secret() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    seen = 0
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if SECRET.search(name):
+                seen += 1
+                assert re.search(r"\$\{\w+:\?[^}]+\}", value), f"{name} must come from outside"
+                assert not re.search(r"\$\{\w+:?-", value), f"{name} has a default"
+    assert seen >= 4
+
+
+def test_the_image_gets_no_secrets_and_no_data() -> None:
+    rules = [line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")]
+    assert "*" in rules
+    assert not {"!.env", "!var", "!.git", "!tests"} & set(rules)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git clone")
+def test_git_ignores_what_belongs_to_one_installation() -> None:
+    private = [
+        ".env",
+        ".env.local",
+        "var/redirect.sqlite3",
+        "var/static/staticfiles.json",
+        ".venv/x",
+        ".tools/x",
+    ]
+    asked = subprocess.run(["git", "check-ignore", *private], cwd=ROOT, capture_output=True, text=True)
+    assert asked.stdout.split() == private
+
+
+def run_in(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a copy of tools/run that thinks `folder` is the project."""
+    (folder / "tools").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "tools/run", folder / "tools/run")
+    return subprocess.run(
+        [sys.executable, "tools/run", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_a_taken_port_is_one_clear_line_before_anything_is_done(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = run_in(tmp_path, PORT=port)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.count("\n") == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in answer.stderr
+    assert not (tmp_path / ".env").exists()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "8000 "])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    answer = run_in(tmp_path, "--check-port", PORT=port)
+    assert answer.returncode == 1
+    assert "is not a port" in answer.stderr
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    write_secrets = runpy.run_path(str(ROOT / "tools/run"))["write_secrets"]
+    file = tmp_path / ".env"
+    write_secrets(file)
+    first = file.read_text()
+    write_secrets(file)
+    assert file.read_text() == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    values = dict(line.split("=", 1) for line in first.splitlines() if not line.startswith("#"))
+    assert set(values) == {"SECRET_KEY", "JWT_SIGNING_KEY", "HTTPS"}
+    assert len({values["SECRET_KEY"], values["JWT_SIGNING_KEY"]}) == 2
+    assert min(len(values["SECRET_KEY"]), len(values["JWT_SIGNING_KEY"])) >= 50

@@ -10,10 +10,10 @@ wsgi_app = "redirect.wsgi:application"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 backlog = 2048  # a site that gets its power back asks with all its phones at once
 
-# Two processes also on SQLite: nobody should rely on what one process alone could keep in its memory.
-workers = int(os.environ.get("WEB_WORKERS") or 2)
+# SQLite has one writer, and budgets of sources are kept per process: more than one is for PostgreSQL.
+workers = int(os.environ.get("WEB_WORKERS") or 1)
 worker_class = "gthread"
-threads = int(os.environ.get("WEB_THREADS") or 8)
+threads = int(os.environ.get("WEB_THREADS") or 16)
 worker_connections = 1000
 keepalive = 30  # longer than nginx keeps an idle connection, so that it never writes into a closing one
 
@@ -29,7 +29,7 @@ secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 header_map = "drop"  # X_Forwarded_For would read as X-Forwarded-For to the application
 
-limit_request_line = 4094
+limit_request_line = 8190  # a filter of 2,000 characters, percent-encoded
 limit_request_fields = 60
 limit_request_field_size = 8190  # room for a phone's certificate, percent-encoded by the proxy
 

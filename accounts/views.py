@@ -119,7 +119,7 @@ class GroupsView(ScopedView):
             return self.user.group.pk
         reseller = self.group_named_in_body(named)
         if not reseller.is_reseller:
-            raise forbidden("You have no privileges for this group.")
+            raise bad_attribute("resellerId", "This group is not a Reseller.")
         return reseller.pk
 
 
@@ -134,7 +134,7 @@ class GroupView(ScopedView):
 
     def get(self, request: Request, id: int) -> Response:
         depth = depth_of(parameters(request, "depth"))
-        group = Group.objects.visible_to(self.user, depth=depth).with_counts().filter(pk=id).first()
+        group = Group.objects.visible_to(self.user).with_counts().filter(pk=id).first()
         return _group_answer(group, depth=depth) if group else Response(status=204)
 
     def put(self, request: Request, id: int) -> Response:

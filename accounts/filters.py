@@ -3,12 +3,12 @@
 from django.db.models import Q
 
 from accounts.models import Group, User
-from redirect.listing import Date, Filters, Flag, Number, Search, Text, contains
+from redirect.listing import Date, Filters, Flag, Number, Search, Text, among, contains
 
 
 def matching_users(user: User, term: str) -> Q:
     """The users in whose attributes the term stands, in any case."""
-    groups = Group.objects.visible_to(user)
+    groups = contains(term, texts=("name", "group_type"), ids=("id",))
     return contains(
         term,
         texts=(
@@ -23,7 +23,7 @@ def matching_users(user: User, term: str) -> Q:
             "phone2",
         ),
         ids=("id",),
-    ) | Q(group__in=groups.filter(contains(term, texts=("name", "group_type"), ids=("id",))))
+    ) | among("group", Group.objects.visible_to(user), groups)
 
 
 class UserFilters(Filters):

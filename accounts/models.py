@@ -12,6 +12,7 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
 
@@ -197,6 +198,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         """When the user was blocked; None where there is no block, or it is over."""
         blocked = self.user_block_time
         return blocked if blocked and blocked > block_horizon() else None
+
+    @cached_property
+    def groups_in_scope(self) -> list[int]:
+        """The ids of the own group and, for a reseller's user, of its providers. Not for the platform operator.
+
+        Ids, not a subquery: with them PostgreSQL finds an index for lists and searches among a million devices.
+        """
+        if self.group is None:
+            return []
+        providers = Group.objects.filter(reseller=self.group) if self.group.is_reseller else Group.objects.none()
+        return [self.group.pk, *providers.values_list("pk", flat=True)]
 
     def end_tokens(self) -> None:
         """Every token of this user, of all logins, is dead from now on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -30,7 +30,5 @@ class ScopedQuerySet(QuerySet[Row]):
             return self if depth else self.exclude(**{f"{self.group_path}reseller__isnull": False})
         if user.group is None:
             return self.none()
-        scope = Q(**{f"{self.group_path}id": user.group.id})
-        if user.group.is_reseller and depth:
-            scope |= Q(**{f"{self.group_path}reseller": user.group.id})
-        return self.filter(scope)
+        groups = user.groups_in_scope if depth else [user.group.pk]
+        return self.filter(**{f"{self.group_path}id__in": groups})

@@ -16,7 +16,7 @@ from accounts.models import Group
 from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from locations.models import Location
-from redirect.arrays import table_of, texts
+from redirect.arrays import integers, table_of, texts
 from redirect.errors import ApiError, FieldError, bad_request, conflict, not_found
 from redirect.transactions import in_transaction
 
@@ -77,9 +77,8 @@ def create(
     return created
 
 
-def remove(visible: DeviceQuerySet, mac_list: list[str]) -> int:
+def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
     """Delete these devices, all of them visible, or none; how many. Raises ApiError 400 naming the others."""
-    positions = _positions(mac_list)
 
     def work() -> int:
         found = set(_locked(visible, positions).values_list("mac", flat=True))
@@ -92,7 +91,7 @@ def remove(visible: DeviceQuerySet, mac_list: list[str]) -> int:
 
 def associate(
     locations: QuerySet[Location],
-    mac_list: list[str],
+    positions: dict[str, int],
     *,
     override: bool,
     description: str | None = UNSET,
@@ -102,36 +101,36 @@ def associate(
     Without `override` those that have a location keep it. `description`, if given, goes to all devices of the
     list. Raises ApiError 404 without a location, 400 naming MACs that are not devices of the location's group.
     """
-    positions = _positions(mac_list)
 
     def work() -> int:
         location = _lock_location(locations, not_found())
-        devices = Device.objects.filter(group=location.group_id)
-        current = dict(_locked(devices, positions).values_list("mac", "location_id"))
-        _refuse_missing(positions, current)
-        chosen = [text for text, place in current.items() if override or place is None]
-        if description is not UNSET:
-            Device.objects.filter(mac__in=texts(positions)).update(description=description)
-        return Device.objects.filter(mac__in=texts(chosen)).update(location=location)
+        devices = _locked(Device.objects.filter(group=location.group_id), positions)
+        rows = list(devices.values_list("pk", "mac", "location_id"))
+        _refuse_missing(positions, [text for _, text, _ in rows])
+        chosen = [pk for pk, _, place in rows if override or place is None]
+        rest = {pk for pk, _, _ in rows} - set(chosen)
+        described = {} if description is UNSET else {"description": description}
+        if rest and described:
+            Device.objects.filter(pk__in=integers(rest)).update(**described)
+        return Device.objects.filter(pk__in=integers(chosen)).update(location=location, **described)
 
     return in_transaction(work), len(positions)
 
 
-def disassociate(locations: QuerySet[Location], mac_list: list[str]) -> tuple[int, int]:
+def disassociate(locations: QuerySet[Location], positions: dict[str, int]) -> tuple[int, int]:
     """Take the one location of a scoped queryset from the devices; how many, out of how many.
 
     Raises ApiError 404 without a location, 400 naming MACs that are not associated with it.
     """
-    positions = _positions(mac_list)
 
     def work() -> int:
         location = _lock_location(locations, not_found())
-        devices = Device.objects.filter(group=location.group_id)
-        current = dict(_locked(devices, positions).values_list("mac", "location_id"))
-        _refuse_missing(positions, current)
-        elsewhere = [text for text, place in current.items() if place != location.pk]
+        devices = _locked(Device.objects.filter(group=location.group_id), positions)
+        rows = list(devices.values_list("pk", "mac", "location_id"))
+        _refuse_missing(positions, [text for _, text, _ in rows])
+        elsewhere = [text for _, text, place in rows if place != location.pk]
         _refuse(positions, elsewhere, "is not associated with the location")
-        return Device.objects.filter(mac__in=texts(positions)).update(location=None)
+        return Device.objects.filter(pk__in=integers([pk for pk, _, _ in rows])).update(location=None)
 
     return in_transaction(work), len(positions)
 
@@ -143,8 +142,11 @@ def _normalized(text: str) -> str | None:
         return None
 
 
-def _positions(mac_list: list[str]) -> dict[str, int]:
-    """The distinct MACs with the place where each stands first; raises ApiError 400 naming malformed ones."""
+def positions_in(mac_list: list[str]) -> dict[str, int]:
+    """The distinct MACs of a list, normalised, with the place where each stands first.
+
+    Raises ApiError 400 naming malformed ones: this is known before anybody asks whose they are.
+    """
     positions: dict[str, int] = {}
     malformed = []
     for index, sent in enumerate(mac_list):

@@ -71,10 +71,11 @@ class DevicesRemoveView(ScopedView):
 
     def post(self, request: Request) -> Response:
         body = read_body(DevicesToRemove, request)
+        positions = bulk.positions_in(body["macList"])
         devices = Device.objects.visible_to(self.user)
         if body.get("group") is not None:
             devices = devices.filter(group=self.group_named_in_body(body["group"]))
-        return Response({"deleted": bulk.remove(devices, body["macList"])})
+        return Response({"deleted": bulk.remove(devices, positions)})
 
 
 class LocationDevicesView(ScopedView):
@@ -96,7 +97,7 @@ class AssociateView(ScopedView):
         body = read_body(DevicesToAssociate, request)
         changed, sent = bulk.associate(
             Location.objects.visible_to(self.user).filter(pk=id),
-            body["macList"],
+            bulk.positions_in(body["macList"]),
             override=body["overrideCurrentAssociation"],
             description=body.get("description", bulk.UNSET),
         )
@@ -109,9 +110,9 @@ class DisassociateView(ScopedView):
     actions: ClassVar = {"POST": Action.CHANGE_DEVICES_AND_LOCATIONS}
 
     def post(self, request: Request, id: int) -> Response:
-        mac_list = read_body(DevicesToDisassociate, request)["macList"]
+        positions = bulk.positions_in(read_body(DevicesToDisassociate, request)["macList"])
         locations = Location.objects.visible_to(self.user).filter(pk=id)
-        changed, sent = bulk.disassociate(locations, mac_list)
+        changed, sent = bulk.disassociate(locations, positions)
         return Response({"description": f"{changed} out of {sent} devices were disassociate from location"})
 
 

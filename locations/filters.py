@@ -3,15 +3,13 @@
 from django.db.models import Q
 
 from accounts.models import Group, User
-from redirect.listing import Date, Filters, Flag, Number, Search, Text, contains
+from redirect.listing import Date, Filters, Flag, Number, Search, Text, among, contains
 
 
 def matching_locations(user: User, term: str) -> Q:
     """The locations in whose attributes the term stands, in any case."""
-    groups = Group.objects.visible_to(user)
-    return contains(term, texts=("url", "description"), ids=("id",)) | Q(
-        group__in=groups.filter(contains(term, texts=("name",), ids=("id",)))
-    )
+    groups = among("group", Group.objects.visible_to(user), contains(term, texts=("name",), ids=("id",)))
+    return contains(term, texts=("url", "description"), ids=("id",)) | groups
 
 
 class LocationFilters(Filters):

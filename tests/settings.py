@@ -10,9 +10,13 @@ os.environ["LOGIN_LIMIT_PER_SOURCE"] = "0"
 os.environ["UNKNOWN_MAC_LIMIT_PER_SOURCE"] = "0"
 
 from redirect.settings import *  # noqa: F403
+from redirect.settings import DATABASES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if DATABASES["default"]["ENGINE"] == "redirect.sqlite":
+    # A file, which threads of a test share as processes do; beside the one that DATABASE_URL names.
+    DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}

@@ -85,7 +85,9 @@ class LocationDevicesView(ScopedView):
 
     def get(self, request: Request, id: int) -> Response:
         query = ListQuery.read_paging(request)
-        return query.answer(_devices(self.user).filter(location=id), DeviceSerializer, "devices")
+        location = Location.objects.visible_to(self.user).filter(pk=id)
+        devices = _devices(self.user).filter(location__in=location)
+        return query.answer(devices, DeviceSerializer, "devices")
 
 
 class AssociateView(ScopedView):

@@ -63,7 +63,7 @@ class Text(serializers.CharField):
     """A JSON string, kept as it was sent; no control characters but, where `lines` is set, line breaks."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
-        "invalid": "Must be a string.",
+        "not_a_string": "Must be a string.",
         "control": "Must not hold control characters.",
     }
 
@@ -73,7 +73,7 @@ class Text(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            self.fail("invalid")
+            self.fail("not_a_string")
         if any(unicodedata.category(c) == "Cc" and c not in self.allowed_controls for c in data):
             self.fail("control")
         return data

@@ -16,7 +16,7 @@ class AccessStatus(models.TextChoices):
 
     SUCCESS = "Success"
     FAIL = "Fail"
-    AWAIT = "Await access"
+    AWAIT = "Await access", "Await access"
 
 
 class DeviceQuerySet(ScopedQuerySet["Device"]):

@@ -28,7 +28,7 @@ class Location(models.Model):
     """A URL template that devices of one group are redirected to. Source: manual 9.2."""
 
     group = models.ForeignKey(Group, models.PROTECT, related_name="locations")
-    url = models.CharField(max_length=url_template.MAX_LENGTH)
+    url = models.CharField("URL", max_length=url_template.MAX_LENGTH)
     description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ
     mutual_auth = models.BooleanField(default=False)
     last_access = models.DateTimeField(null=True, blank=True, editable=False)

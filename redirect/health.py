@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -46,6 +47,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "applied"})
 
 
-def _not_ready(reason: str, **missing: str | list[str]) -> JsonResponse:
+def _not_ready(reason: str, **missing: Any) -> JsonResponse:
     body = error_body(reason, status="unavailable", **missing)
     return JsonResponse(body, status=503, headers={"Retry-After": "5"})

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 (
                     "last_access_status",
                     models.CharField(
-                        choices=[("Success", "Success"), ("Fail", "Fail"), ("Await access", "Await")],
+                        choices=[("Success", "Success"), ("Fail", "Fail"), ("Await access", "Await access")],
                         db_default="Await access",
                         default="Await access",
                         max_length=12,

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                     "id",
                     models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
-                ("url", models.CharField(max_length=1273)),
+                ("url", models.CharField(max_length=1273, verbose_name="URL")),
                 ("description", models.CharField(blank=True, max_length=1000, null=True)),
                 ("mutual_auth", models.BooleanField(default=False)),
                 ("last_access", models.DateTimeField(blank=True, editable=False, null=True)),

@@ -1,0 +1,434 @@
+"""Groups and users in the admin, its login, and what all its lists share.
+
+Only Django's own permissions count here: the tenants' levels mean nothing in the admin, and the reverse.
+"""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.admin.forms import AdminPasswordChangeForm as OwnPasswordChangeForm
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import PROTECT, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.login import change_password, log_in, unblock
+from accounts.models import Group, GroupType, User, block_horizon
+from redirect.errors import ApiError
+from redirect.transactions import lost_race
+
+# --- The door -------------------------------------------------------------------------------------------------
+
+
+def refusal(error: ApiError) -> ValidationError:
+    """Why accounts/login.py let nobody in, as the sentence that a form shows."""
+    match error.status:
+        case 403:
+            return ValidationError(
+                "The password must be changed first: send userName, oldPassword and newPassword as JSON to "
+                "POST /api/v1/changePassword, then log in here with the new one."
+            )
+        case 429:
+            wait = error.headers["Retry-After"]
+            return ValidationError(f"There were too many attempts. Try again in {wait} seconds.")
+        case _:
+            first = error.body.get("errors", [error.body])[0]
+            return ValidationError(first["description"])
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Logs in where the API does: the same check, counted once for each attempt."""
+
+    def clean(self) -> dict[str, Any]:
+        login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if login and password:
+            assert self.request is not None
+            try:
+                self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
+            except ApiError as error:
+                raise refusal(error) from error
+            self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Only staff; tenants have the API."""
+        if not user.is_staff:
+            raise ValidationError("This page is for support staff, and this user is not one of them.")
+
+
+class OwnPasswordForm(OwnPasswordChangeForm):
+    """Changes the password where the API does: a wrong old one is counted, and all tokens end."""
+
+    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
+        self.address = address
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        """Left to `clean`, which counts."""
+        return str(self.cleaned_data["old_password"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                change_password(
+                    self.user.get_username(), cleaned["old_password"], cleaned["new_password1"], self.address
+                )
+            except ApiError as error:
+                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
+            self.user.refresh_from_db()
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:
+        """It is saved already."""
+        return self.user
+
+
+def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+    """The admin's page for one's own password, with the form above."""
+    view = PasswordChangeView.as_view(
+        form_class=partial(OwnPasswordForm, address=request.META["REMOTE_ADDR"]),
+        success_url=reverse("admin:password_change_done"),
+        extra_context=admin.site.each_context(request) | (extra_context or {}),
+    )
+    return view(request)
+
+
+admin.site.site_header = admin.site.site_title = "Redirect Service"
+admin.site.index_title = "Support desk"
+admin.site.site_url = None  # there is no site but this one
+admin.site.enable_nav_sidebar = False  # four tables need no menu, and their columns the room
+admin.site.login_form = LoginForm
+admin.site.password_change = change_own_password  # type: ignore[method-assign]
+
+
+# --- What all lists share ---------------------------------------------------------------------------------------
+
+Page = Callable[..., Any]
+
+
+def _or_try_again(page: Page) -> Page:
+    """A form that met somebody else's change is sent back with a sentence, not answered with 500."""
+
+    @wraps(page)
+    def answer(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return page(self, request, *args, **kwargs)
+        except (IntegrityError, OperationalError) as error:
+            if not (isinstance(error, IntegrityError) or lost_race(error)):
+                raise
+            self.message_user(request, "Changed by another request, try again.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    return answer
+
+
+def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
+    """How many rows refer to this one, as a link to their list."""
+    reverse_key: Any = row._meta.get_field(relation)
+    rows = reverse_key.related_model._meta
+    address = reverse(f"admin:{rows.app_label}_{rows.model_name}_changelist")
+    return format_html(
+        '<a href="{}?{}__id__exact={}">{}</a>', address, reverse_key.field.name, row.pk, f"{count:,}"
+    )
+
+
+class TableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A table of the service, of which there may be a million rows.
+
+    `fixed_fields` are given when a row is created, and never again, as in the API.
+    """
+
+    fixed_fields: tuple[str, ...] = ()
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return (*readonly, *self.fixed_fields) if obj else readonly
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What the service itself writes is not shown of a row that is yet to be."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.readonly_fields]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """A description may have line breaks, which a field of one line would take away."""
+        if db_field.name == "description":
+            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write what was changed and nothing else: phones and logins are counted while the form is open."""
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What stands against a deletion is counted instead of listed: it may be a hundred thousand devices."""
+        protected = []
+        for relation in self.opts.related_objects:
+            if getattr(relation, "on_delete", None) is PROTECT:
+                rows: Any = relation.related_model
+                if count := rows.objects.filter(**{f"{relation.field.name}__in": objs}).count():
+                    protected.append(f"{count:,} {relation.get_accessor_name()}")
+        if protected:
+            return [], {}, set(), protected
+        return super().get_deleted_objects(objs, request)
+
+    @_or_try_again
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
+
+    @_or_try_again
+    def delete_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().delete_view(*args, **kwargs)
+
+    @_or_try_again
+    def changelist_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changelist_view(*args, **kwargs)
+
+
+# --- Groups -----------------------------------------------------------------------------------------------------
+
+
+class GroupForm(ModelForm):  # type: ignore[type-arg]
+    """A provider has a reseller, and a reseller has none."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        reseller = cleaned.get("reseller")
+        if cleaned.get("group_type", self.instance.group_type) == GroupType.RESELLER:
+            if reseller:
+                self.add_error("reseller", "Only a Provider has a reseller.")
+        elif "reseller" not in self.errors:
+            if not reseller:
+                self.add_error("reseller", "A Provider needs the Reseller that it belongs to.")
+            elif not reseller.is_reseller:
+                self.add_error("reseller", f"{reseller} is a Provider; choose a Reseller.")
+        return cleaned
+
+
+@admin.register(Group)
+class GroupAdmin(TableAdmin):
+    """Resellers and their providers."""
+
+    form = GroupForm
+    fields = ("name", "group_type", "reseller", "address", "description")
+    fixed_fields = ("group_type",)
+    list_display = ("name", "group_type", "reseller", "locations", "devices")
+    list_filter = ("group_type",)
+    list_select_related = ("reseller",)
+    search_fields = ("name", "reseller__name")
+    autocomplete_fields = ("reseller",)
+    sortable_by = ("name", "group_type")
+    ordering = ("name", "pk")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        queryset: Any = super().get_queryset(request)
+        return queryset.with_counts()
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Where a reseller is to be chosen, none but resellers."""
+        if request.GET.get("field_name") == "reseller":
+            queryset = queryset.filter(group_type=GroupType.RESELLER)
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="locations")
+    def locations(self, group: Any) -> SafeString:
+        return link_to_rows(group, "locations", group.location_count)
+
+    @admin.display(description="devices")
+    def devices(self, group: Any) -> SafeString:
+        return link_to_rows(group, "devices", group.device_count)
+
+
+# --- Users ------------------------------------------------------------------------------------------------------
+
+
+def _check_group_and_level(form: Any) -> None:
+    """A user of a group has a level, and a platform operator has no group."""
+    group, level = form.cleaned_data.get("group"), form.cleaned_data.get("permission_level")
+    if group and not level and "permission_level" not in form.errors:
+        form.add_error("permission_level", "A user of a group needs a permission level.")
+    if group and form.cleaned_data.get("is_superuser", form.instance.is_superuser):
+        form.add_error("group", "A platform operator (superuser) has no group.")
+
+
+class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """A user with a password."""
+
+    class Meta:
+        model = User
+        fields = ("login",)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        _check_group_and_level(self)
+        return self.cleaned_data
+
+
+class UserForm(UserChangeForm):  # type: ignore[type-arg]
+    """What is known of a user; the password has a page of its own."""
+
+    class Meta:
+        model = User
+        fields = "__all__"
+        labels = {"groups": "Staff roles", "user_permissions": "Further staff permissions"}
+        help_texts = {"groups": "What support staff may do in this admin; tenants have a permission level."}
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        _check_group_and_level(self)
+        return self.cleaned_data
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """A new password, which also ends a block and all tokens, as one given by an Administrator does."""
+
+    def save(self, commit: bool = True) -> Any:
+        user: Any = super().save(commit=False)
+        with transaction.atomic():
+            user.save(update_fields=["password"])
+            unblock(user)
+            user.end_tokens()
+        return user
+
+
+class BlockedFilter(admin.SimpleListFilter):
+    """Who cannot log in at the moment because of too many failures."""
+
+    title = "blocked"
+    parameter_name = "blocked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Blocked now")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(user_block_time__gt=block_horizon()) if self.value() == "yes" else queryset
+
+
+PERSON = ("first_name", "last_name", "email", "phone1", "phone2", "description")
+STAFF = ("is_staff", "is_superuser", "groups", "user_permissions")
+ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superuser"}
+
+
+@admin.register(User)
+class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+    """Tenants' users, support staff and platform operators.
+
+    Whoever is no platform operator may not make staff, nor change those who are: it would be a way to more rights.
+    """
+
+    form = UserForm
+    add_form = NewUserForm
+    change_password_form = PasswordForm
+    fieldsets = (
+        (None, {"fields": ("login", "password", "is_active", "force_change_password")}),
+        ("Tenant", {"fields": ("group", "permission_level")}),
+        ("Person", {"fields": PERSON}),
+        ("Logins", {"fields": ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")}),
+        ("Platform", {"fields": STAFF, "classes": ("collapse",)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("login", "password1", "password2", "force_change_password")}),
+        ("Tenant", {"fields": ("group", "permission_level")}),
+        ("Person", {"fields": PERSON}),
+    )
+    fixed_fields = ("login",)
+    readonly_fields = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
+    list_display = (
+        "login",
+        "group",
+        "permission_level",
+        "is_active",
+        "is_staff",
+        "last_login",
+        "last_login_status",
+        "fail_login_attempts",
+        "blocked_since",
+    )
+    list_filter = (
+        BlockedFilter,
+        "last_login_status",
+        "permission_level",
+        "force_change_password",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+    )
+    list_select_related = ("group",)
+    search_fields = ("login", "first_name", "last_name", "email", "group__name")
+    autocomplete_fields = ("group",)
+    ordering = ("login",)
+    actions = ("unblock", "force_password_change")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return readonly if request.user.is_superuser else (*readonly, *STAFF)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes their own user."""
+        allowed = super().has_delete_permission(request, obj) and _within_reach(request, obj)
+        return allowed and obj != request.user
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Tokens tell of the rights that a user had; the caller's transaction ends them with the change."""
+        super().save_model(request, obj, form, change)
+        if ENDS_TOKENS.intersection(form.changed_data):
+            obj.end_tokens()
+
+    @admin.display(description="blocked since")
+    def blocked_since(self, user: Any) -> str:
+        since = user.blocked_since
+        return date_format(since, "DATETIME_FORMAT") if since else "-"
+
+    @admin.action(description="Unblock selected users", permissions=["change"])
+    def unblock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let them log in again at once."""
+        self._for_each(request, queryset, unblock, "Unblocked")
+
+    @admin.action(description="Make selected users change the password at the next login", permissions=["change"])
+    def force_password_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Their tokens go on; the next login is refused until the password is changed."""
+
+        def force(user: User) -> None:
+            user.force_change_password = True
+            user.save(update_fields=["force_change_password"])
+
+        self._for_each(request, queryset, force, "Must change the password at the next login")
+
+    def _for_each(
+        self, request: HttpRequest, queryset: QuerySet[Any], do: Callable[[User], None], done: str
+    ) -> None:
+        users = [user for user in queryset if self.has_change_permission(request, user)]
+        with transaction.atomic():
+            for user in users:
+                do(user)
+                self.log_change(request, user, f"{done}.")
+        refused = queryset.count() - len(users)
+        if refused:
+            self.message_user(
+                request, f"{refused} left alone: only platform operators change staff.", messages.WARNING
+            )
+        self.message_user(request, f"{done}: {len(users)}.")
+
+
+def _within_reach(request: HttpRequest, user: Any) -> bool:
+    """Whether this user may be changed by somebody who has the permission to change users."""
+    return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))

@@ -1,0 +1,20 @@
+"""manage.py changepassword, which here also ends the user's tokens and a block."""
+
+import getpass
+from typing import Any
+
+from django.contrib.auth.management.commands import changepassword
+
+from accounts import login
+from accounts.models import User
+
+
+class Command(changepassword.Command):
+    """Django's own, and what every new password means in this service."""
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        done: str | None = super().handle(*args, **options)
+        user = User.objects.get_by_natural_key(options["username"] or getpass.getuser())
+        user.end_tokens()
+        login.unblock(user)
+        return done

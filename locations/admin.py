@@ -1,0 +1,51 @@
+"""Locations in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from accounts.admin import TableAdmin, link_to_rows
+from locations import url_template
+from locations.models import Location
+
+
+class LocationForm(ModelForm):  # type: ignore[type-arg]
+    """A location, with a URL that phones can be sent to."""
+
+    def clean_url(self) -> str:
+        """A URL template, as manual 9.1 has it."""
+        url = str(self.cleaned_data["url"])
+        try:
+            url_template.check(url)
+        except url_template.InvalidTemplate as error:
+            raise ValidationError(str(error)) from error
+        return url
+
+
+@admin.register(Location)
+class LocationAdmin(TableAdmin):
+    """Where phones are sent."""
+
+    form = LocationForm
+    fields = ("group", "url", "mutual_auth", "description", "last_access")
+    fixed_fields = ("group",)  # its devices are of the same group
+    readonly_fields = ("last_access",)
+    list_display = ("url", "group", "mutual_auth", "devices", "last_access")
+    list_filter = ("mutual_auth", ("last_access", admin.EmptyFieldListFilter))
+    list_select_related = ("group",)
+    search_fields = ("url", "description", "group__name")
+    autocomplete_fields = ("group",)
+    sortable_by = ("url", "last_access")
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        queryset: Any = super().get_queryset(request)
+        return queryset.with_device_count()
+
+    @admin.display(description="devices")
+    def devices(self, location: Any) -> SafeString:
+        return link_to_rows(location, "devices", location.device_count)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db.models import Model, QuerySet
 
+from redirect.arrays import ids
+
 if TYPE_CHECKING:
     from accounts.models import User
 
@@ -31,4 +33,4 @@ class ScopedQuerySet(QuerySet[Row]):
         if user.group is None:
             return self.none()
         groups = user.groups_in_scope if depth else [user.group.pk]
-        return self.filter(**{f"{self.group_path}id__in": groups})
+        return self.filter(**{f"{self.group_path}id__in": ids(groups)})

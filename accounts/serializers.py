@@ -108,8 +108,8 @@ class UserChanges(Body):
 
     resource = UserSerializer
 
-    firstName = Text(source="first_name", max_length=150, required=False, allow_null=True)
-    lastName = Text(source="last_name", max_length=150, required=False, allow_null=True)
+    firstName = Text(source="first_name", max_length=150, required=False, allow_null=True, allow_blank=True)
+    lastName = Text(source="last_name", max_length=150, required=False, allow_null=True, allow_blank=True)
     password = Text(max_length=1000, required=False, allow_null=True)
     email = Email(max_length=254, required=False, allow_null=True, allow_blank=True)
     description = Description()

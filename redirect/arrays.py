@@ -11,6 +11,11 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 
+def ids(values: Collection[int]) -> RawSQL | list[int]:
+    """For `column__in=` in a condition that an index shall serve: PostgreSQL must see the ids when it plans."""
+    return list(values) if connection.vendor == "postgresql" else integers(values)
+
+
 def texts(values: Collection[str]) -> RawSQL:
     """For `column__in=`: a subquery that yields the strings."""
     return _elements(values, "text")

@@ -13,7 +13,6 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from redirect.errors import (
     ApiError,
@@ -33,12 +32,15 @@ logger = logging.getLogger(__name__)
 NON_FIELD = "non_field_errors"  # what REST framework calls a fault of the body as a whole
 
 
-def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's hook: the answer to an exception, or None for a bug (Django then answers 500)."""
+def handle(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """REST framework's hook: the answer to an exception, or None for a bug (Django then answers 500).
+
+    Not rendered by the view, which may speak something else than JSON.
+    """
     error = as_api_error(exception)
     if error is None:
         return None
-    return Response(error.body, status=error.status, headers=error.headers)
+    return JsonResponse(error.body, status=error.status, headers=error.headers)
 
 
 def as_api_error(exception: Exception) -> ApiError | None:

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from redirect import filter_grammar
+from redirect import arrays, filter_grammar
 from redirect.errors import bad_request
 from redirect.filter_grammar import Clause, FilterError
 
@@ -182,8 +182,8 @@ def among(relation: str, rows: QuerySet[Any], condition: Q) -> Q:
 
     With a join or a subquery in an OR, PostgreSQL would use none of the indexes that serve its other branches.
     """
-    ids = list(rows.filter(condition).values_list("pk", flat=True))
-    return Q(**{f"{relation}__in": ids}) if ids else Q()
+    found = list(rows.filter(condition).values_list("pk", flat=True))
+    return Q(**{f"{relation}__in": arrays.ids(found)}) if found else Q()
 
 
 def contains(term: str, *, texts: Sequence[str] = (), ids: Sequence[str] = ()) -> Q:

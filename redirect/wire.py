@@ -18,10 +18,11 @@ from rest_framework.request import Request
 
 from redirect import strict_json
 
-INT64 = 2**63
-
 # What tells one object from another: a PUT may send it back, and may not change it.
 IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resellerId", "permissionLevel"})
+
+
+LONGEST_NAME_SHOWN = 100
 
 
 class StrictJSONParser(BaseParser):
@@ -95,12 +96,9 @@ class Description(Text):
 
 
 class Integer(serializers.IntegerField):
-    """A JSON number without a fraction, within 64 bit."""
+    """A JSON number without a fraction; redirect/strict_json.py has seen to it that 64 bit hold it."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be a whole number."}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=-INT64, max_value=INT64 - 1, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -201,7 +199,7 @@ class Body(serializers.Serializer[Any]):
         errors = {}
         for name in outside:
             if name not in readable:
-                errors[name] = ["Unknown attribute."]
+                errors[name[:LONGEST_NAME_SHOWN]] = ["Unknown attribute."]
             elif name in IDENTIFYING and name in stored and not _same(data[name], stored[name]):
                 errors[name] = ["The attribute is not modifiable."]
         return errors

@@ -25,7 +25,7 @@ def like(pattern: str | None, text: object, escape: str = "") -> bool | None:
     """`text LIKE pattern ESCAPE escape` in any case; None (NULL) if either side is."""
     if pattern is None or text is None:
         return None
-    return _expression(pattern, escape).fullmatch(str(text).casefold()) is not None
+    return _expression(pattern, escape).fullmatch(_upper(str(text))) is not None
 
 
 @lru_cache(maxsize=128)
@@ -35,7 +35,14 @@ def _expression(pattern: str, escape: str) -> re.Pattern[str]:
     characters = iter(pattern)
     for character in characters:
         if character == escape:
-            parts.append(re.escape(next(characters, "").casefold()))
+            parts.append(re.escape(_upper(next(characters, ""))))
         else:
-            parts.append(wildcards.get(character) or re.escape(character.casefold()))
+            parts.append(wildcards.get(character) or re.escape(_upper(character)))
     return re.compile("".join(parts), re.DOTALL)
+
+
+def _upper(text: str) -> str:
+    """Letter by letter, as PostgreSQL's UPPER: one that would become several stays as it is."""
+    if text.isascii():
+        return text.upper()
+    return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in text)

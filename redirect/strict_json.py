@@ -1,7 +1,7 @@
 """Bytes of a request body -> values, refusing what the API does not take.
 
-Duplicate keys, NaN, lone surrogates, bad UTF-8, deep nesting and numbers beyond 64 bit are refused here, so
-that no later rule has to think of them. Source: contract section 2; RFC 8259.
+Duplicate keys, NaN, lone surrogates, bad UTF-8 and deep nesting are refused here, so that no later rule has to
+think of them. Source: contract section 2; RFC 8259.
 """
 
 import json
@@ -11,7 +11,6 @@ from redirect.errors import ApiError, bad_request
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 20
-INT64 = 2**63
 
 
 def load(stream: IO[bytes]) -> Any:
@@ -21,7 +20,7 @@ def load(stream: IO[bytes]) -> Any:
         raise ApiError(413, f"The request body is larger than {MAX_BYTES} bytes.")
     try:
         text = content.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         _check_text_and_depth(value, MAX_DEPTH)
     except UnicodeError as error:
         raise bad_request("The request body is not valid UTF-8.") from error
@@ -31,7 +30,7 @@ def load(stream: IO[bytes]) -> Any:
         ) from error
     except RecursionError as error:
         raise _too_deep() from error
-    except ValueError as error:
+    except ValueError as error:  # a number of thousands of digits
         raise bad_request("The request body holds a number that is too large.") from error
     return value
 
@@ -43,13 +42,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise bad_request(f"The attribute {json.dumps(name[:100])} stands twice in the request body.")
     return unique
-
-
-def _integer(digits: str) -> int:
-    number = int(digits)  # a ValueError above some thousand digits
-    if not -INT64 <= number < INT64:
-        raise ValueError("beyond 64 bit")
-    return number
 
 
 def _constant(name: str) -> NoReturn:

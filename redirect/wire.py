@@ -23,6 +23,7 @@ IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resell
 
 
 LONGEST_NAME_SHOWN = 100
+INT64 = 2**63
 
 
 class StrictJSONParser(BaseParser):
@@ -96,9 +97,12 @@ class Description(Text):
 
 
 class Integer(serializers.IntegerField):
-    """A JSON number without a fraction; redirect/strict_json.py has seen to it that 64 bit hold it."""
+    """A JSON number without a fraction, within 64 bit."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be a whole number."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=-INT64, max_value=INT64 - 1, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -131,7 +135,7 @@ class Choice(serializers.ChoiceField):
 class Array(serializers.ListField):
     """1 to `max_length` values of one JSON type, checked in one pass: 5,000 child validations are dear."""
 
-    item_type: type
+    item_name: str
 
     def __init__(self, *, max_length: int = 5000, **kwargs: Any) -> None:
         self.max_items = max_length
@@ -140,30 +144,35 @@ class Array(serializers.ListField):
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list) or not 1 <= len(data) <= self.max_items:
             raise serializers.ValidationError(f"Must be an array of 1 to {self.max_items} {self.item_name}s.")
-        wrong = [i for i, item in enumerate(data) if type(item) is not self.item_type]
+        wrong = [i for i, item in enumerate(data) if not self.takes(item)]
         if wrong:
             problem = f"Must be a {self.item_name}."
             raise serializers.ValidationError(dict.fromkeys(wrong[:21], problem))  # type: ignore[arg-type]
         return data
 
-    @property
-    def item_name(self) -> str:
-        """What one entry is called in a sentence."""
-        return "string" if self.item_type is str else "number"
+    def takes(self, item: Any) -> bool:
+        """Whether this may be an entry."""
+        raise NotImplementedError
 
 
 class TextArray(Array):
     """A JSON array of strings."""
 
-    item_type = str
+    item_name = "string"
     child = serializers.CharField()
+
+    def takes(self, item: Any) -> bool:
+        return isinstance(item, str)
 
 
 class IntegerArray(Array):
     """A JSON array of whole numbers."""
 
-    item_type = int
+    item_name = "whole number"
     child = serializers.IntegerField()
+
+    def takes(self, item: Any) -> bool:
+        return type(item) is int and -INT64 <= item < INT64
 
 
 class Body(serializers.Serializer[Any]):

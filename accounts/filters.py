@@ -1,9 +1,11 @@
 """What the lists of users can be filtered and sorted by. Source: manual chapter 4 and 10.2."""
 
+from typing import ClassVar
+
 from django.db.models import Q
 
 from accounts.models import Group, User
-from redirect.listing import Date, Filters, Flag, Number, Search, Text, among, contains
+from redirect.listing import LOOKUPS, Date, Filters, Flag, Number, Search, Text, among, contains
 
 
 def matching_users(user: User, term: str) -> Q:
@@ -26,6 +28,12 @@ def matching_users(user: User, term: str) -> Q:
     ) | among("group", Group.objects.visible_to(user), groups)
 
 
+class Login(Text):
+    """A login, which is compared in any case."""
+
+    lookups: ClassVar = LOOKUPS | {"=": "iexact"}
+
+
 class UserFilters(Filters):
     """GET /users"""
 
@@ -40,7 +48,7 @@ class UserFilters(Filters):
     forceChangePasswordNextLogin = Flag("force_change_password")
     lastLoginStatus = Text("last_login_status", optional=True)
     failLoginAttempts = Number("fail_login_attempts")
-    login = Text("login")
+    login = Login("login")
     group = Number("group_id", optional=True)
     phone1 = Text("phone1", optional=True)
     phone2 = Text("phone2", optional=True)

@@ -48,7 +48,7 @@ def change_password(login: str, old_password: str, new_password: str, address: s
         # The old hash in the condition: of two changes at once only one can have known the password.
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, force_change_password=False):
-            raise _failed()
+            raise failed()
         user.end_tokens()
     logger.info("User %s has a new password", user.pk)
 
@@ -72,10 +72,11 @@ def _check(login: str, password: str, address: str) -> User:
     else:
         _record_failure(user)
     logger.info("A login from %s failed", address)
-    raise _failed()
+    raise failed()
 
 
-def _failed() -> ApiError:
+def failed() -> ApiError:
+    """401 in the same words for an unknown login, a wrong password and a blocked user."""
     return ApiError(
         401,
         "Login failed: the login name or password is wrong, or the user is blocked.",
@@ -112,7 +113,7 @@ def _record_failure(user: User) -> None:
         fail_login_attempts=Case(When(block_is_over, then=1), default=F("fail_login_attempts") + 1),
         user_block_time=Case(
             When(user_block_time__gt=horizon, then=F("user_block_time")),  # guessing on does not prolong it
-            When(block_is_over, then=None),
+            When(block_is_over, then=Value(_now()) if settings.LOGIN_FAILURES_UNTIL_BLOCK == 1 else None),
             When(fail_login_attempts__gte=settings.LOGIN_FAILURES_UNTIL_BLOCK - 1, then=Value(_now())),
             default=None,
         ),

@@ -103,8 +103,8 @@ class UserQuerySet(ScopedQuerySet["User"]):
     """Users; those without a group are in nobody's scope but the platform operator's."""
 
     def named(self, login: str) -> "UserQuerySet":
-        """The user of this login, in any case."""
-        return self.filter(Exact(Lower("login"), login.lower()))
+        """The user of this login, in any case; other letters than ASCII's fold to nobody."""
+        return self.filter(Exact(Lower("login"), login.lower())) if login.isascii() else self.none()
 
     def with_active_block(self) -> "UserQuerySet":
         """Adds `active_block`: when the user was blocked, NULL where the block is over."""

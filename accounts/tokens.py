@@ -8,15 +8,20 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
+from accounts.login import failed
 from accounts.models import TokenFamily, User
 
 FAMILY = "family"
+
+# The library lets what the calendar says of an odd `exp` through; ValueError covers bad encodings.
+UNREADABLE = (TokenError, ValueError, OverflowError, OSError)
 
 
 class IdToken(Token):
@@ -27,11 +32,18 @@ class IdToken(Token):
 
 
 def open_family(user: User) -> dict[str, Any]:
-    """Start a login: the token attributes of the login answer."""
-    user.token_families.filter(expires_at__lt=timezone.now()).delete()
+    """Start a login: the token attributes of the login answer.
+
+    Raises ApiError 401 if the user has another password by now than the one that was checked, or is gone.
+    """
     family = TokenFamily(user=user)
     tokens = _tokens(family)
-    family.save(force_insert=True)
+    with transaction.atomic():
+        same = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
+        if same.select_for_update(no_key=True).values_list("pk").first() is None:
+            raise failed()
+        user.token_families.filter(expires_at__lt=timezone.now()).delete()
+        family.save(force_insert=True)
     return tokens
 
 
@@ -42,7 +54,7 @@ def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
     """
     try:
         token = RefreshToken(refresh_token)  # type: ignore[arg-type]
-    except TokenError as error:
+    except UNREADABLE as error:
         raise InvalidToken from error
     family = _living_family(token)
     tokens = _tokens(family)
@@ -95,7 +107,7 @@ class TokenAuthentication(JWTAuthentication):
             return None
         try:
             token = AccessToken(raw.strip().encode("latin-1"))
-        except (TokenError, UnicodeError) as error:
+        except UNREADABLE as error:
             raise InvalidToken from error
         family = _living_family(token)
         return family.user, family

@@ -17,8 +17,8 @@ from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from locations.models import Location
 from redirect.arrays import integers, table_of, texts
-from redirect.errors import ApiError, FieldError, bad_request, conflict, not_found
-from redirect.transactions import in_transaction
+from redirect.errors import ApiError, FieldError, bad_request, not_found
+from redirect.transactions import LostRace, in_transaction
 
 UNSET: Any = object()
 
@@ -55,7 +55,7 @@ def create(
         existing = [text for text in macs if text not in new]
         owners = dict(_locked(Device.objects.all(), existing).values_list("mac", "group_id"))
         if len(owners) < len(existing):
-            raise conflict()  # deleted since the insert met it
+            raise LostRace  # one was deleted since the insert met it
         if location_id is not None:
             own = Device.objects.filter(group=group, mac__in=texts(existing))
             (own if override else own.filter(location=None)).update(location=location_id)

@@ -3,9 +3,9 @@
 Source: manual chapters 4 to 6; contract section 5.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import django_filters
 from django import forms
@@ -53,6 +53,7 @@ class Attribute(django_filters.Filter):  # type: ignore[misc]
     """
 
     field_class = ClausesField
+    lookups: ClassVar[Mapping[str, str]] = LOOKUPS
     operators: tuple[str, ...]
 
     def __init__(self, column: str = "", *, optional: bool = False, sortable: bool = True) -> None:
@@ -75,13 +76,16 @@ class Attribute(django_filters.Filter):  # type: ignore[misc]
         any_of = Q()
         for value in clause.values:
             any_of |= self.matches(operator, value)
-        return any_of if operator == clause.operator else ~any_of
+        if operator == clause.operator:
+            return any_of
+        empty_too = self.optional and all(value.text or not value.quoted for value in clause.values)
+        return ~any_of | self.is_empty() if empty_too else ~any_of
 
     def matches(self, operator: str, value: filter_grammar.Value) -> Q:
         """The rows that one value lets through; `operator` is never a negated one."""
         if value.quoted and not value.text and operator == "=":
             return self.is_empty()
-        return Q(**{f"{self.field_name}__{LOOKUPS[operator]}": self.parse(value)})
+        return Q(**{f"{self.field_name}__{self.lookups[operator]}": self.parse(value)})
 
     def is_empty(self) -> Q:
         """The rows in which the attribute holds nothing."""

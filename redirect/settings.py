@@ -57,6 +57,7 @@ UNKNOWN_MAC_LIMIT_PER_SOURCE = env.int("UNKNOWN_MAC_LIMIT_PER_SOURCE", default=1
 # --- Applications ---------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "accounts",  # before Django's own: its changepassword command is the one to use
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -70,7 +71,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_guid",
     "csp",
-    "accounts",
     "locations",
     "devices",
 ]
@@ -97,7 +97,7 @@ APPEND_SLASH = False  # nothing under /api is answered by a redirect
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [BASE_DIR / "redirect" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -133,7 +133,6 @@ def database(url: str) -> dict[str, Any]:
             "timeout": 4,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         }
-        entry["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # a file: threads of a test share it, as processes do
     return entry
 
 
@@ -186,8 +185,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["redirect.openapi.without_aliases"],
+    "POSTPROCESSING_HOOKS": ["redirect.openapi.complete", "devices.openapi.add_look_up"],
+    # In the order of the manual, as urls.py and the views have them.
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
 }
 
 # --- Browser safety -------------------------------------------------------------------------------------------

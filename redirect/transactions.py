@@ -15,12 +15,18 @@ LOST_RACE = {"40001", "40P01"}
 Result = TypeVar("Result")
 
 
+class LostRace(Exception):
+    """Raised by work that finds its ground gone, as another transaction has committed; it may be tried again."""
+
+
 def in_transaction(work: Callable[[], Result]) -> Result:
     """Run `work` in a transaction, again if it lost a race; raises ApiError 409 if it lost three times."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
                 return work()
+        except LostRace:
+            continue
         except OperationalError as error:
             if not lost_race(error):
                 raise

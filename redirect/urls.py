@@ -4,13 +4,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, path, register_converter
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from django.views.generic import RedirectView
 
+from accounts import openapi as _accounts_in_the_document  # noqa: F401
 from accounts import views as accounts
 from devices import mac
+from devices import openapi as _devices_in_the_document  # noqa: F401
 from devices import views as devices
+from locations import openapi as _locations_in_the_document  # noqa: F401
 from locations import views as locations
-from redirect import health
+from redirect import health, openapi
 
 handler400 = "redirect.exception_handler.handler400"
 handler403 = "redirect.exception_handler.handler403"
@@ -77,9 +80,10 @@ urlpatterns = [
     *api("locations/<int:id>/devices", devices.LocationDevicesView, "location-devices"),
     *api("locations/<int:id>/devices/associate", devices.AssociateView, "associate"),
     *api("locations/<int:id>/devices/disassociate", devices.DisassociateView, "disassociate"),
-    path(API + "schema", SpectacularAPIView.as_view(), name="schema"),
-    path(API + "docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path(API + "schema", openapi.SchemaView.as_view(), name="schema"),
+    path(API + "docs", openapi.DocsView.as_view(), name="docs"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]

@@ -20,3 +20,6 @@ STORAGES = {
 if DATABASES["default"]["ENGINE"] == "redirect.sqlite":
     # A file, which threads of a test share as processes do; beside the one that DATABASE_URL names.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
+
+STATIC_ROOT = VAR_DIR / "test-static"  # empty: no test has to look through the static files of the browser
+STATIC_ROOT.mkdir(exist_ok=True)

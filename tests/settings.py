@@ -10,7 +10,7 @@ os.environ["LOGIN_LIMIT_PER_SOURCE"] = "0"
 os.environ["UNKNOWN_MAC_LIMIT_PER_SOURCE"] = "0"
 
 from redirect.settings import *  # noqa: F403
-from redirect.settings import DATABASES
+from redirect.settings import DATABASES, VAR_DIR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {

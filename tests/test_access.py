@@ -326,7 +326,7 @@ CASES = [
 
 API = "api/v1/"
 # Not of the API: for machines that watch over the service, and for people in the admin.
-OUTSIDE_API = {"healthz", "readyz", "admin/"}
+OUTSIDE_API = {"healthz", "readyz", "admin", "admin/"}
 
 ROUTES = [str(entry.pattern) for entry in get_resolver().url_patterns]
 API_ROUTES = [route.removeprefix(API) for route in ROUTES if route.startswith(API)]

@@ -94,12 +94,16 @@ def _record_success(user: User) -> bool:
     horizon = block_horizon()
     same = User.objects.filter(pk=user.pk, password=user.password)
     not_blocked = same.filter(Q(user_block_time=None) | Q(user_block_time__lte=horizon))
-    now = _now()
-    done = not_blocked.update(
-        fail_login_attempts=0, user_block_time=None, last_login=now, last_login_status=LoginStatus.SUCCESS
-    )
-    if done:
-        user.refresh_from_db()
+    written = {
+        "fail_login_attempts": 0,
+        "user_block_time": None,
+        "last_login": _now(),
+        "last_login_status": LoginStatus.SUCCESS,
+    }
+    done = not_blocked.update(**written)
+    # Not read again: the caller goes on to compare the very hash that was checked.
+    for name, value in written.items():
+        setattr(user, name, value)
     return bool(done)
 
 

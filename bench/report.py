@@ -1,0 +1,344 @@
+"""bench/RESULTS.md and its plot, from the figures of a run."""
+
+import statistics
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import plot
+from data import LOGIN_OPERATOR
+from plot import Figures, rounds_of
+from servers import ALL, FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
+from storm import CONNECTIONS
+
+mpl.use("Agg")
+
+HERE = Path(__file__).resolve().parent
+KINDS = {
+    "list": "Pages",
+    "filter": "First page, filtered",
+    "search": "First page, searched (`search ~`)",
+    "sort": "First page, sorted",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table of what must hold; `values` are compared with the bounds, one with each."""
+
+    what: str
+    must: str
+    aim: str
+    measured: str
+    holds: bool
+    reached: bool
+
+    def __str__(self) -> str:
+        verdict = "aim reached" if self.reached else "holds" if self.holds else "**missed**"
+        return f"| {self.what} | {self.must} | {self.aim} | {self.measured} | {verdict} |"
+
+
+def write(figures: Figures) -> None:
+    """Write the report and its plot."""
+    plot.draw(figures, HERE / "RESULTS.png")
+    parts = [_head(figures), _must_hold(figures), _storm(figures), _hot_and_new(figures), _soak(figures)]
+    parts += [_lists(figures), _bulk(figures), _method(figures)]
+    (HERE / "RESULTS.md").write_text("\n\n".join(part for part in parts if part) + "\n")
+
+
+def ratios(figures: Figures, other: Server, connections: int) -> list[float]:
+    """The service's redirects a second against another server's, round by round."""
+    own = rounds_of(figures, SERVICE, connections, "a_second")
+    return [a / b for a, b in zip(own, rounds_of(figures, other, connections, "a_second"), strict=True)]
+
+
+def costs(figures: Figures, server: Server, connections: int) -> list[float]:
+    """Processor time for a redirect, in microseconds, round by round."""
+    parts = [rounds_of(figures, server, connections, name) for name in ("server_time", "database_time")]
+    return [sum(pair) for pair in zip(*parts, strict=True)]
+
+
+def _times(number: float) -> str:
+    return f"{number:.0f} x" if number >= 10 else f"{number:.1f} x"
+
+
+def _percent(number: float) -> str:
+    return f"{number * 100:.1f} %"
+
+
+def _pair(lists: Sequence[list[float]], shown: Callable[[float], str]) -> str:
+    """The median and range of each number of connections."""
+    return " / ".join(f"{shown(statistics.median(v))} ({shown(min(v))} to {shown(max(v))})" for v in lists)
+
+
+def _row(
+    what: str,
+    bounds: tuple[tuple[float, ...], tuple[float, ...]],
+    lists: Sequence[list[float]],
+    shown: Callable[[float], str],
+    *,
+    less: bool = False,
+) -> Row:
+    """A line whose medians must be at least, or `less` than, the bounds."""
+    medians = [statistics.median(values) for values in lists]
+
+    def within(limits: tuple[float, ...]) -> bool:
+        full = limits * len(medians) if len(limits) == 1 else limits
+        return all(m <= b if less else m >= b for m, b in zip(medians, full, strict=True))
+
+    must, aim = (" / ".join(shown(bound) for bound in limits) for limits in bounds)
+    return Row(what, must, aim, _pair(lists, shown), within(bounds[0]), within(bounds[1]))
+
+
+def rows(figures: Figures) -> list[Row]:
+    """What must hold."""
+
+    def against(other: Server) -> list[list[float]]:
+        return [ratios(figures, other, connections) for connections in CONNECTIONS]
+
+    cost = [
+        [a / b for a, b in zip(costs(figures, SERVICE, c), costs(figures, PLAIN, c), strict=True)]
+        for c in CONNECTIONS
+    ]
+    slow = rounds_of(figures, SERVICE, 64, "p99")
+    usual = rounds_of(figures, PLAIN, 64, "p50")
+    table = [
+        _row("redirects/s against the plain Django view", ((12, 25), (25, 50)), against(PLAIN), _times),
+        _row("redirects/s against nginx's fixed 302", ((0.06,), (0.12,)), against(NGINX_FIXED), _percent),
+        _row("redirects/s against FastAPI + SQLAlchemy", ((10,), (20,)), against(FASTAPI_ORM), _times),
+        _row(
+            "redirects/s against FastAPI + one statement on asyncpg",
+            ((2,), (4,)),
+            against(FASTAPI_STATEMENT),
+            _times,
+        ),
+        _row(
+            "processor time for a redirect against the plain view", ((0.08,), (0.04,)), cost, _percent, less=True
+        ),
+        _row(
+            "p99 at 64 connections against the plain view's p50",
+            ((1 / 3,), (1 / 6,)),
+            [[a / b for a, b in zip(slow, usual, strict=True)]],
+            lambda number: f"{number:.2f}",
+            less=True,
+        ),
+        _counts(figures),
+    ]
+    if "bulk" not in figures:
+        return table
+    for title, bounds in (("rare term", (100, 30)), ("no hit", (50, 10)), ("common word", (800, 300))):
+        found = [one for one in figures["lists"] if one["kind"] == "search" and one["title"] == title]
+        table.append(
+            _ms_row(f"search, first page with its exact total, {title}: operator / reseller", bounds, found)
+        )
+    for title in ("create", "associate"):
+        found = [one for one in figures["bulk"] if one["title"] == title]
+        table.append(_ms_row(f"bulk {title} of 5,000, all indexes present", (1000, 500), found))
+    return table
+
+
+def _counts(figures: Figures) -> Row:
+    new = figures.get("new", {"keep": [], "close": []})
+    loads = [*figures["rounds"], *figures.get("hot", []), *new["keep"], *new["close"]]
+    loads += [figures["soak"]["load"]] if "soak" in figures else []
+    own = [one for one in loads if one["server"] in ("service", "behind_nginx")]
+    answers = sum(one["answers"] for one in own)
+    off = sum(abs(one["lost"]) for one in own), sum(abs(one["lost_rows"]) for one in own)
+    said = f"{answers:,} answers in {len(own)} runs; off by {off[0]} in `numRequests`, by {off[1]} rows of the log"
+    return Row(
+        "counts: `numRequests` and access log = answers given", "exact", "exact", said, not any(off), not any(off)
+    )
+
+
+def _ms_row(what: str, bounds: tuple[float, float], found: list[Any]) -> Row:
+    return _row(
+        what, ((bounds[0],), (bounds[1],)), [one["times"] for one in found], lambda n: f"{n:.0f} ms", less=True
+    )
+
+
+def _text(*parts: str, bullet: str = "") -> str:
+    """A paragraph."""
+    return textwrap.fill(" ".join(parts), 115, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+
+
+def _head(figures: Figures) -> str:
+    facts, data, options = figures["machine"], figures["data"], figures["options"]
+    paragraph = _text(
+        f"Measured on {figures['began'][:10]} with {facts['cores']} cores ({facts['processor']}) and",
+        f"{facts['memory_gib']} GiB, {facts['system']}. The load generator, the servers and the database share",
+        "these cores, so read the ratios; the absolute figures belong to this machine.",
+        f"{data['devices']:,} phones of {data['groups']:,} groups at {data['locations'] - 1:,} locations, and",
+        f"{data['hot']:,} more phones at one location of their own.",
+        f"Figures are medians with the range in brackets: of {options['rounds']} interleaved rounds of",
+        f"{options['seconds']:g} s for redirects, of {options['tries']} tries for the API.",
+    )
+    return f"# Results of `make bench`\n\n{paragraph}"
+
+
+def _must_hold(figures: Figures) -> str:
+    lines = ["## Ratios, and what must hold", "", "Pairs are 64 / 256 connections.", ""]
+    lines += ["| what | must | aim | measured | |", "|---|---|---|---|---|", *map(str, rows(figures))]
+    return "\n".join([*lines, "", "![Redirects a second, and processor time for each](RESULTS.png)"])
+
+
+def _range(values: Sequence[float], digits: int = 0) -> str:
+    middle = f"{statistics.median(values):,.{digits}f}"
+    return f"{middle} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def _storm(figures: Figures) -> str:
+    lines = [
+        "## The boot storm",
+        "",
+        _text(
+            "Every request asks for a random phone. All but nginx find the device, count the request, set",
+            "the times of device and location, and commit before they answer. This service also writes its access",
+            "log; the others have none. Processor time is that of the server + PostgreSQL for one redirect.",
+        ),
+        "",
+        "| server | connections | redirects/s | p50 ms | p99 ms | processor time, us | counts off by |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for server in ALL:
+        for c in CONNECTIONS:
+            names = ("a_second", "p50", "p99", "server_time", "database_time", "lost", "lost_rows")
+            got = {name: rounds_of(figures, server, c, name) for name in names}
+            off = sum(map(abs, got["lost"] + got["lost_rows"]))
+            lines.append(
+                f"| {server.title} | {c} | {_range(got['a_second'])}"
+                f" | {_range(got['p50'], 1)} | {_range(got['p99'], 1)}"
+                f" | {statistics.median(got['server_time']):,.0f} + {statistics.median(got['database_time']):,.0f}"
+                f" | {f'{off:.0f}' if server.counts else 'does not count'} |"
+            )
+    refused = sum(one["refused"] + one["broken"] for one in figures["rounds"])
+    foreign = [one["foreign"] for one in figures["rounds"]]
+    lines += [
+        "",
+        f"Requests refused or broken: {refused}. Other programs of the machine used",
+        f"{statistics.median(foreign):.2f} cores meanwhile (at most {max(foreign):.2f}).",
+    ]
+    return "\n".join(lines)
+
+
+def _hot_and_new(figures: Figures) -> str:
+    if "new" not in figures:
+        return ""
+    lines = [
+        "## One location with all the phones; a new connection for each request",
+        "",
+        "64 connections.",
+        "",
+        "| load | server | redirects/s | p50 ms | p99 ms | processor time, us |",
+        "|---|---|---|---|---|---|",
+    ]
+    titles = {server.name: server.title for server in ALL} | {"behind_nginx": "this service behind nginx"}
+    for load, results in (
+        (f"{figures['data']['hot']:,} phones of one location", figures["hot"]),
+        ("connections that stay", figures["new"]["keep"]),
+        ("a new connection for each request", figures["new"]["close"]),
+    ):
+        for name in dict.fromkeys(one["server"] for one in results):
+            own = [one for one in results if one["server"] == name]
+            cost = [one["server_time"] + one["database_time"] for one in own]
+            lines.append(
+                f"| {load} | {titles[name]} | {_range([one['a_second'] for one in own])}"
+                f" | {_range([one['p50'] for one in own], 1)} | {_range([one['p99'] for one in own], 1)}"
+                f" | {_range(cost)} |"
+            )
+    return "\n".join(lines)
+
+
+def _soak(figures: Figures) -> str:
+    if "soak" not in figures:
+        return ""
+    soak, memory = figures["soak"]["load"], figures["soak"]["memory"]
+    lines = [
+        "## Soak: memory of each worker",
+        "",
+        _text(
+            f"{figures['options']['soak'] / 60:.3g} minutes at 64 connections, a new one for each request, and no",
+            f"nginx: {soak['answers']:,} redirects, {soak['a_second']:,.0f}/s, p99 {soak['p99']:.0f} ms, slowest",
+            f"{soak['slowest']:.0f} ms; refused or broken: {soak['refused'] + soak['broken']}; counts off by",
+            f"{abs(soak['lost']) + abs(soak['lost_rows'])}.",
+        ),
+        "",
+        "| after | MiB (PSS) of each worker |",
+        "|---|---|",
+    ]
+    wanted = [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
+    end = memory[-1][0]
+    for share in wanted:
+        at, sizes = min(memory, key=lambda sample: abs(sample[0] - share * end))
+        lines.append(f"| {at:,.0f} s | {', '.join(f'{size:.1f}' for size in sizes)} |")
+    return "\n".join(lines)
+
+
+def _lists(figures: Figures) -> str:
+    if "lists" not in figures:
+        return ""
+    exact = all(one["expected"] in (None, one["total"]) for one in figures["lists"])
+    lines = [
+        "## Lists",
+        "",
+        _text(
+            "`GET /devices` over HTTP with a token, in ms. The operator sees all, the reseller half.",
+            f"Totals are {'' if exact else '**not** '}exactly what the database counts.",
+        ),
+    ]
+    for kind, title in KINDS.items():
+        lines += ["", f"| {title} | operator: rows | ms | reseller: rows | ms |", "|---|---|---|---|---|"]
+        mine = [one for one in figures["lists"] if one["kind"] == kind]
+        for name in dict.fromkeys(one["title"] for one in mine):
+            cells = [name]
+            for one in sorted((x for x in mine if x["title"] == name), key=lambda x: x["who"] != LOGIN_OPERATOR):
+                wrong = "" if one["expected"] in (None, one["total"]) else f" (**not {one['expected']:,}**)"
+                cells += [f"{one['total']:,}{wrong}", _range(one["times"])]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _bulk(figures: Figures) -> str:
+    if "bulk" not in figures:
+        return ""
+    lines = [
+        "## Bulk calls of 5,000 MACs",
+        "",
+        "Over HTTP with a token, with all indexes.",
+        "",
+        "| call | devices | ms |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {one['title']} | {one['total']:,} | {_range(one['times'])} |" for one in figures["bulk"]]
+    return "\n".join(lines)
+
+
+def _method(figures: Figures) -> str:
+    facts, loading = figures["machine"], figures["data"]["loading_seconds"] / 60
+    bullets = (
+        (
+            "Repeat it with `make bench`; it needs wrk, nginx and PostgreSQL's server programs. A short trial:",
+            '`make bench ARGS="--rounds 1 --seconds 3 --devices 100000 --soak 0"`.',
+            f"This run took {figures['minutes']:.0f} minutes, {loading:.1f} of them to load the tables.",
+        ),
+        (
+            "This service runs in its production form, `gunicorn -c deploy/gunicorn.conf.py`, with two workers.",
+            "The others have two workers, too; their code is in `bench/peers/`. Each server runs only while it is",
+            "measured, and starts with two seconds of load that do not count. The database runs all the time and",
+            "keeps its safety on.",
+        ),
+        (
+            "wrk has one thread. When the time is up it sends nothing more and waits for the answers still due;",
+            "then the sum of the counters and the rows of the log must have grown by exactly the answers that wrk",
+            "has got. Redirects/s are those answered within the time.",
+        ),
+        (
+            "Processor time is that of a server's processes and of PostgreSQL's, from /proc, divided by the",
+            "answers; it is the steadiest figure on a busy machine. The generator's is not in it.",
+        ),
+        (", ".join(f"{name} {number}" for name, number in facts["versions"].items()) + ".",),
+        ("PostgreSQL:", ", ".join(f"{name} {value}" for name, value in facts["postgresql"].items()) + "."),
+    )
+    return "## How it was measured\n\n" + "\n".join(_text(*bullet, bullet="* ") for bullet in bullets)

@@ -1,0 +1,143 @@
+"""make bench: measure the service against what one would write instead, and write bench/RESULTS.md.
+
+It runs inside tools/with_postgres: on a temporary durable server, or on the empty database of TEST_DATABASE_URL on
+this machine. Figures of a run are kept in var/bench/results.json; `--report` writes the report again from these.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import api
+import machine
+import report
+from data import ROOT, Data
+from servers import ALL, service_environment
+from storm import CONNECTIONS, Storm
+from tqdm import tqdm
+
+FIGURES = ROOT / "var/bench/results.json"
+PROGRAMS = {"wrk": "wrk", "nginx": "nginx"}
+INSIDE = "BENCH_HAS_ITS_SERVER"
+
+
+def main() -> None:
+    """Parse the arguments, and run inside a database server."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each server is measured (5)")
+    parser.add_argument("--seconds", type=float, default=8, help="of each measurement (8)")
+    parser.add_argument("--devices", type=int, default=1_000_000, help="phones in the database (1,000,000)")
+    parser.add_argument("--soak", type=float, default=600, help="seconds of the soak (600; 0 leaves it out)")
+    parser.add_argument("--tries", type=int, default=7, help="of each list and bulk call (7)")
+    parser.add_argument("--report", action="store_true", help="write the report again, without measuring")
+    options = parser.parse_args()
+    if options.report:
+        report.write(json.loads(FIGURES.read_text()))
+        return
+    if options.devices < 20_000:
+        parser.error("--devices must be at least 20,000")
+    look_for_programs()
+    if INSIDE not in os.environ:
+        start_server()
+    measure(options)
+
+
+def look_for_programs() -> None:
+    """Stop with one sentence if something that the bench needs is not installed."""
+    folders = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=folders)]
+    if missing:
+        sys.exit(
+            f"The bench needs {' and '.join(missing)} (Debian and Ubuntu: apt-get install {' '.join(missing)})."
+        )
+
+
+def start_server() -> None:
+    """Begin again, inside a database server that writes as safely as one in production."""
+    memory = machine.memory_mib()
+    settings = {
+        "shared_buffers": f"{min(memory // 4, 4096)}MB",
+        "effective_cache_size": f"{memory // 2}MB",
+        "max_wal_size": "8GB",
+        "checkpoint_timeout": "15min",
+        "wal_compression": "on",
+        "random_page_cost": "1.1",
+        "jit": "off",
+    }
+    command = [sys.executable, str(ROOT / "tools/with_postgres"), "--durable"]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    os.environ[INSIDE] = json.dumps(settings)
+    os.execv(sys.executable, [*command, sys.executable, *sys.argv])  # noqa: S606 - ourselves
+
+
+def measure(options: argparse.Namespace) -> None:
+    """All of it; some 35 minutes with the defaults, and the soak. The report is written after each part."""
+    began = time.monotonic()
+    figures: dict[str, Any] = {"began": datetime.now(UTC).isoformat(timespec="minutes"), "options": vars(options)}
+
+    def done(part: str, result: Any) -> None:
+        figures[part] = result
+        figures["minutes"] = (time.monotonic() - began) / 60
+        FIGURES.write_text(json.dumps(figures, indent=1))
+        if "rounds" in figures:
+            report.write(figures)
+
+    data = Data(os.environ["DATABASE_URL"], options.devices)
+    loading = data.prepare(service_environment(data.url))
+    done("machine", machine_facts(data))
+    sizes = {name: getattr(data, name) for name in ("devices", "hot", "groups", "locations")}
+    done("data", {**sizes, "loading_seconds": loading})
+
+    few = max(options.rounds // 2, 1)
+    steps = options.rounds * len(ALL) * len(CONNECTIONS) + few * (3 + 4) + 2 * len(list(api.queries(data))) + 5
+    with tqdm(total=steps + bool(options.soak), desc="Measuring", unit="", file=sys.stderr) as progress:
+        storm = Storm(data, options.seconds, progress)
+        done("rounds", [asdict(one) for one in storm.rounds(options.rounds)])
+        done("hot", [asdict(one) for one in storm.hot_location(few)])
+        new = storm.new_connections(few)
+        done("new", {kind: [asdict(one) for one in some] for kind, some in new.items()})
+        data.vacuum()
+        done("lists", [asdict(one) for one in api.lists(data, options.tries, progress)])
+        done("bulk", [asdict(one) for one in api.bulk(data, options.tries, progress)])
+        if options.soak:
+            soak, memory = storm.soak(options.soak)
+            done("soak", {"load": asdict(soak), "memory": memory})
+
+
+def machine_facts(data: Data) -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "cores": machine.cores(),
+        "memory_gib": round(machine.memory_mib() / 1024),
+        "processor": machine.processor(),
+        "system": machine.system(),
+        "versions": {
+            "Python": sys.version.split()[0],
+            "PostgreSQL": str(data.one("SHOW server_version")).split()[0],
+            "nginx": machine.version(
+                shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or "nginx", "-v"
+            ),
+            "wrk": machine.version("wrk", "-v"),
+            **machine.packages(
+                "Django", "gunicorn", "uvicorn", "uvloop", "psycopg", "FastAPI", "SQLAlchemy", "asyncpg"
+            ),
+        },
+        "postgresql": {
+            **json.loads(os.environ[INSIDE]),
+            **{name: data.one(f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")},
+        },
+    }
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")

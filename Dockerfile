@@ -29,4 +29,4 @@ ENV PATH=/venv/bin:$PATH \
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD \
     ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=4)"]
-CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py", "redirect.wsgi:application"]
+CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py"]

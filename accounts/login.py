@@ -64,6 +64,8 @@ def _check(login: str, password: str, address: str) -> User:
     source = source_of(address)
     _admit(source)
     user = User.objects.get_queryset().named(login).select_related("group").first()
+    if not connection.in_atomic_block:
+        connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
     right = passwords.matches(password, user.password if user else None)
     if user is None:
         LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)

@@ -151,6 +151,7 @@ class GroupView(ScopedView):
         return _group_answer(group)
 
     def delete(self, request: Request, id: int) -> Response:
+        parameters(request)
         with transaction.atomic():
             group = locked(Group.objects.visible_to(self.user).filter(pk=id))
             if group.is_reseller and not self.user.is_operator:
@@ -236,6 +237,7 @@ class UserView(ScopedView):
         return Response(UserSerializer(user).data)
 
     def delete(self, request: Request, id: int) -> Response:
+        parameters(request)
         with transaction.atomic():
             user = locked(_users(self.user).filter(pk=id))
             if user == self.user:

@@ -1,20 +1,18 @@
 """gunicorn, for `make run` and for the image. The environment says where to listen, and with how many."""
 
-import logging
 import os
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 _port = os.environ.get("PORT") or "8000"
 
-wsgi_app = "redirect.wsgi:application"
+wsgi_app = "redirect.asgi:application"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
-backlog = 2048  # a site that gets its power back asks with all its phones at once
+backlog = 4096  # a site that gets its power back asks with all its phones at once
 
 # SQLite has one writer, and budgets of sources are kept per process: more than one is for PostgreSQL.
 workers = int(os.environ.get("WEB_WORKERS") or 1)
-worker_class = "gthread"
-threads = int(os.environ.get("WEB_THREADS") or 16)
-worker_connections = 1000
+worker_class = "redirect.worker.PhoneWorker"
+preload_app = True  # a worker that was killed is back at once
 keepalive = 30  # longer than nginx keeps an idle connection, so that it never writes into a closing one
 
 # A worker that says nothing for half a minute is replaced; one that is to stop may finish what it answers.
@@ -25,17 +23,8 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 
 # Who a client is, and whether it came by TLS, is decided in one place: the application's TRUSTED_PROXIES.
 forwarded_allow_ips = ""
-secure_scheme_headers: dict[str, str] = {}
-forwarder_headers = ""
-header_map = "drop"  # X_Forwarded_For would read as X-Forwarded-For to the application
-
-limit_request_line = 8190  # a filter of 2,000 characters, percent-encoded
-limit_request_fields = 60
-limit_request_field_size = 8190  # room for a phone's certificate, percent-encoded by the proxy
 
 control_socket_disable = True  # nothing here is steered by a socket in somebody's home folder
 errorlog = "-"
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "on", "true", "yes"} else None
 loglevel = (os.environ.get("LOG_LEVEL") or "info").lower()
-# Django leaves it to the server to drop the body of an answer to HEAD; gunicorn would log a warning for each.
-logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)

@@ -55,3 +55,15 @@ class DeviceFilters(Filters):
     group = Number("group_id", sortable=False)
     assigned = Assigned("location", sortable=False)
     search = Search(matching_devices)
+
+
+class AccessFilters(Filters):
+    """GET /accesses and /devices/{id}/accesses"""
+
+    time = Date("time")
+    mac = MAC("mac")
+    outcome = Text("outcome")
+    address = Text("address")
+    userAgent = Text("user_agent")
+    certificateSubject = Text("certificate_subject", optional=True)
+    locationUrl = Text("location_url", optional=True)

@@ -1,66 +1,196 @@
-"""The phone's door, before sessions, authentication and REST framework: a path that is a MAC is answered here.
+"""The phone's door, before Django's handler: a path that is a MAC is answered here, all else goes on to Django.
 
+Under ASGI phones go to the batcher; under WSGI each is a statement of its own. Both answer alike, byte for byte.
 Source: contract section 8 (the "MAC API" that the manual only names).
 """
 
 import json
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from devices import mac, visits
-from devices.lookup import Visit
+from devices.batcher import Away, Batcher, Busy
+from devices.lookup import Answer, Visit
 from devices.misses import misses
-from redirect.errors import error_body, too_many_requests, unavailable
-from redirect.forwarded import source_of
+from devices.stores import open_store
+from devices.visits import Asked
+from redirect.errors import ApiError, too_many_requests, unavailable
+from redirect.forwarded import apply_forwarded, source_of
 
 logger = logging.getLogger(__name__)
 
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+# What a phone's request says of itself, by its name in an ASGI scope and in a WSGI environment.
+HEADERS = {
+    b"user-agent": "HTTP_USER_AGENT",
+    b"x-forwarded-for": "HTTP_X_FORWARDED_FOR",
+    b"x-ssl-client-verify": "HTTP_X_SSL_CLIENT_VERIFY",
+    b"x-ssl-client-cert": "HTTP_X_SSL_CLIENT_CERT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+class Front:
+    """The ASGI application: phones to the batcher, all else to Django."""
+
+    def __init__(self, django: Application) -> None:
+        self.django = django
+        self._batcher: Batcher | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        asked_mac = mac.from_request_path(scope["path"])
+        if asked_mac is None:
+            await self.django(scope, receive, send)
+            return
+        reply = await self._reply(scope, asked_mac)
+        headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+
+    async def _reply(self, scope: Scope, asked_mac: str) -> Reply:
+        if scope["method"] not in ("GET", "HEAD"):
+            return METHOD_NOT_ALLOWED
+        asked = asked_by(_environment(scope), asked_mac)
+        try:
+            return reply_to(asked.visit, await self._batching().ask(asked))
+        except (Busy, Away):
+            return later()  # the batcher and its store have said why, once
+
+    def _batching(self) -> Batcher:
+        if self._batcher is None:
+            self._batcher = Batcher(open_store())
+        return self._batcher
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Connect before the first phone asks; answer those who still wait before the process ends.
+
+        Source: the ASGI lifespan protocol.
+        """
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._batching().store.open()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._batcher is not None:
+                    await self._batcher.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
 
 class PhoneMiddleware:
-    """Answers GET and HEAD of /<MAC>; all else goes on to Django."""
+    """The same under WSGI: stands before sessions, authentication and REST framework."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        asked = mac.from_request_path(request.path_info)
-        if asked is None:
+        asked_mac = mac.from_request_path(request.path_info)
+        if asked_mac is None:
             return self.get_response(request)
-        response = answer(request, asked)
-        response["Cache-Control"] = "no-store"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Content-Length"] = str(len(response.content))
-        if request.method == "HEAD":
-            response.content = b""
+        reply = _reply_at_once(request, asked_mac)
+        response = HttpResponse(b"" if request.method == "HEAD" else reply.body, status=reply.status)
+        del response["Content-Type"]
+        for name, value in reply.headers:
+            response[name] = value
         return response
 
 
-def answer(request: HttpRequest, asked: str) -> HttpResponse:
-    """302 to where the phone's configuration is; 404, 429, 503 or 405 where there is nothing to tell."""
+def _reply_at_once(request: HttpRequest, asked_mac: str) -> Reply:
     if request.method not in ("GET", "HEAD"):
-        return _refusal(405, error_body("Method not allowed."), {"Allow": "GET, HEAD"})
-    visit = Visit(
-        mac=asked,
-        certificate_verified=request.META.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
-        certificate=request.META.get("HTTP_X_SSL_CLIENT_CERT", ""),
-    )
+        return METHOD_NOT_ALLOWED
+    asked = asked_by(request.META, asked_mac)
     try:
-        url = visits.record(visit).url
+        return reply_to(asked.visit, visits.record(asked))
     except DatabaseError as error:
-        logger.error("No answer for phone %s, the database is away or too slow: %s", asked, error)
-        away = unavailable(retry_after=random.randint(5, 30))  # noqa: S311 - so that not all come back at once
-        return _refusal(away.status, away.body, away.headers)
-    if url is not None:
-        return HttpResponse(status=302, headers={"Location": url}, content_type="text/plain; charset=utf-8")
-    if wait := misses.over_budget(source_of(request.META["REMOTE_ADDR"]), asked):
-        limited = too_many_requests(wait)
-        return _refusal(limited.status, limited.body, limited.headers)
-    return _refusal(404, error_body(f"device MAC {asked} was not found"))
+        logger.error("No answer for phone %s, the database is away or too slow: %s", asked_mac, error)
+        return later()
 
 
-def _refusal(status: int, body: dict[str, object], headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(json.dumps(body), status=status, headers=headers, content_type="application/json")
+def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
+    """A phone's request from a WSGI environment whose proxy headers can be believed (redirect/forwarded.py)."""
+    address = meta.get("REMOTE_ADDR", "")
+    visit = Visit(
+        mac=asked_mac,
+        address=address[:45],
+        user_agent=_printable(meta.get("HTTP_USER_AGENT", "")),
+        certificate_verified=meta.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
+        certificate=meta.get("HTTP_X_SSL_CLIENT_CERT", ""),
+    )
+    log_unknown = not misses.is_over_budget(source_of(address), asked_mac)
+    return Asked(visit, datetime.now(UTC), log_unknown)
+
+
+def reply_to(visit: Visit, answer: Answer) -> Reply:
+    """302 to where the configuration is; else 404, or 429 for a source that misses too often."""
+    if answer.url is not None:
+        return _reply(302, "text/plain; charset=utf-8", headers=(("Location", answer.url),))
+    if wait := misses.over_budget(source_of(visit.address), visit.mac):
+        return _refusal(too_many_requests(wait))
+    return _refusal(ApiError(404, f"device MAC {visit.mac} was not found"))
+
+
+def later() -> Reply:
+    """503, with a time to come back that differs from phone to phone, so that not all come back at once."""
+    return _refusal(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
+
+
+def _refusal(error: ApiError) -> Reply:
+    body = json.dumps(error.body).encode("ascii")
+    return _reply(error.status, "application/json", body, tuple(error.headers.items()))
+
+
+def _reply(status: int, content_type: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return Reply(
+        status,
+        (
+            *headers,
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ),
+        body,
+    )
+
+
+METHOD_NOT_ALLOWED = _refusal(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
+
+
+def _environment(scope: Scope) -> dict[str, Any]:
+    meta = {"REMOTE_ADDR": (scope.get("client") or ("",))[0]}
+    for name, value in scope["headers"]:
+        known = HEADERS.get(name)
+        if known is not None:
+            text = value.decode("latin-1")
+            meta[known] = f"{meta[known]},{text}" if known in meta else text
+    apply_forwarded(meta)
+    return meta
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:200])

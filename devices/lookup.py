@@ -5,35 +5,45 @@ Source: contract section 8.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from devices import client_certificate
+from devices.models import Outcome
 from locations import url_template
 
 
-class Outcome(StrEnum):
-    """Why a phone got what it got."""
+class Proof(StrEnum):
+    """What a client certificate says of the MAC that is asked for."""
 
-    REDIRECTED = "Redirected"
-    NO_LOCATION = "NoLocation"
-    CERTIFICATE_REQUIRED = "CertificateRequired"
-    CERTIFICATE_MISMATCH = "CertificateMismatch"
-    UNKNOWN = "Unknown"
+    NONE = "none"
+    MISMATCH = "mismatch"
+    PROVEN = "proven"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Visit:
-    """A phone's request: its MAC, and the client certificate as a trusted proxy hands it on."""
+    """A phone's request: who asks from where, and the client certificate as a trusted proxy hands it on."""
 
     mac: str
+    address: str = ""
+    user_agent: str = ""
     certificate_verified: str = ""
     certificate: str = ""
 
-    @property
-    def proves_mac(self) -> bool:
+    @cached_property
+    def proof(self) -> Proof:
         """Whether the certificate shows that this is the device of that MAC."""
-        return bool(self.certificate) and client_certificate.proves_mac(
+        if not self.certificate:
+            return Proof.NONE
+        proven = client_certificate.proves_mac(
             self.mac, verify=self.certificate_verified, certificate=self.certificate
         )
+        return Proof.PROVEN if proven else Proof.MISMATCH
+
+    @property
+    def certificate_subject(self) -> str | None:
+        """The subject of the certificate, for the log."""
+        return client_certificate.subject(self.certificate) if self.certificate else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +69,9 @@ def decide(visit: Visit, found: Found | None) -> Answer:
         return Answer(Outcome.UNKNOWN)
     if found.url is None:
         return Answer(Outcome.NO_LOCATION)
-    if found.mutual_auth and not visit.certificate:
+    if found.mutual_auth and visit.proof is Proof.NONE:
         return Answer(Outcome.CERTIFICATE_REQUIRED)
-    if found.mutual_auth and not visit.proves_mac:
+    if found.mutual_auth and visit.proof is Proof.MISMATCH:
         return Answer(Outcome.CERTIFICATE_MISMATCH)
     url = url_template.expand(found.url, mac=visit.mac, customer=found.customer)
     return Answer(Outcome.REDIRECTED, url)

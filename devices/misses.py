@@ -40,6 +40,14 @@ class Misses:
                 self._windows.popitem(last=False)  # the window that began first
             return 0
 
+    def is_over_budget(self, source: str, mac: str) -> bool:
+        """Whether a miss of this MAC would be over the budget; notes nothing."""
+        limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
+        with self._lock:
+            began, macs = self._windows.get(source, (0.0, set()))
+            recent = time.monotonic() - began < WINDOW_SECONDS
+            return 0 < limit <= len(macs) and mac not in macs and recent
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:

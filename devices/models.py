@@ -1,12 +1,13 @@
 """What boots: the devices, by their MAC."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import Group
+from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
+from locations import url_template
 from locations.models import Location
 from redirect.trigram import trigram_index
 
@@ -19,8 +20,27 @@ class AccessStatus(models.TextChoices):
     AWAIT = "Await access", "Await access"
 
 
+class Outcome(models.TextChoices):
+    """Why a phone got what it got."""
+
+    REDIRECTED = "Redirected"
+    NO_LOCATION = "NoLocation"
+    CERTIFICATE_REQUIRED = "CertificateRequired"
+    CERTIFICATE_MISMATCH = "CertificateMismatch"
+    UNKNOWN = "Unknown"
+
+
 class DeviceQuerySet(ScopedQuerySet["Device"]):
     """Devices; each is in the scope of its group."""
+
+
+class AccessQuerySet(ScopedQuerySet["Access"]):
+    """Accesses; each is in the scope of the group that had the device at that moment."""
+
+    def visible_to(self, user: User, *, depth: int = 1) -> Self:
+        if user.is_operator:
+            return self
+        return self.filter(group_id__in=Group.objects.visible_to(user, depth=depth).values("id"))
 
 
 class Device(models.Model):
@@ -58,3 +78,37 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.mac
+
+
+class Access(models.Model):
+    """A phone's request and what it got: the log that support staff and tenants read.
+
+    The group is the device's at that moment, so a MAC that moves shows its new owner nothing of the old one.
+    There are no foreign keys: they would make the phone wait for whoever holds those rows. On PostgreSQL the
+    table is partitioned by day (migration 0003, devices/access_log.py).
+    """
+
+    time = models.DateTimeField()
+    mac = models.CharField(max_length=12)
+    device_id = models.BigIntegerField(null=True)
+    group_id = models.BigIntegerField(null=True)
+    outcome = models.CharField(max_length=19, choices=Outcome)
+    address = models.CharField(max_length=45)
+    user_agent = models.CharField(max_length=200)
+    certificate_subject = models.CharField(max_length=500, null=True)  # noqa: DJ001 - NULL: none was shown
+    location_url = models.CharField(max_length=url_template.MAX_LENGTH, null=True)  # noqa: DJ001 - NULL: no location
+    # False while the device's counters do not know of this row yet, because somebody held the device.
+    counted = models.BooleanField(default=True)
+
+    objects = AccessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "accesses"
+        indexes: ClassVar = [
+            models.Index(fields=["device_id", "time"], name="access_of_device"),
+            models.Index(fields=["time"], name="access_uncounted", condition=Q(counted=False)),
+            models.Index(fields=["time"], name="access_of_unknown_mac", condition=Q(device_id=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mac} {self.outcome} {self.time:%Y-%m-%d %H:%M:%S}"

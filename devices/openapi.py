@@ -6,8 +6,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers
 
 from devices import views
-from devices.filters import DeviceFilters
+from devices.filters import AccessFilters, DeviceFilters
 from devices.serializers import (
+    AccessSerializer,
     CreatedDevices,
     DevicesBody,
     DeviceSerializer,
@@ -45,6 +46,15 @@ DEVICE = {
     "numRequests": 3,
     "description": None,
     "lastAccess": "2019-04-04T09:37:04+0000",
+}
+ACCESS = {
+    "time": "2019-04-04T09:37:04+0000",
+    "mac": "11:22:33:44:44:44",
+    "outcome": "Redirected",
+    "address": "192.0.2.7",
+    "userAgent": "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",
+    "certificateSubject": None,
+    "locationUrl": "https://www.google.co.il/",
 }
 OTHER_DEVICE = DEVICE | {
     "id": 6,
@@ -154,6 +164,36 @@ extend_schema_view(
         | refusal(404, "Neither an id nor a MAC. An unknown one is answered with 204."),
     )
 )(views.DeviceView)
+
+ACCESS_LOG = (
+    "Beyond the manual. Newest first; the rows of your groups at that moment, so a MAC that has moved shows its "
+    "new owner nothing of the old one. Rows are kept for 30 days, unless the operator has set another time."
+)
+ACCESS_PARAMETERS = [p for p in list_parameters(AccessFilters, "outcome='NoLocation'") if p.name != "depth"]
+
+extend_schema_view(
+    get=extend_schema(
+        operation_id="listAccesses",
+        tags=["Devices"],
+        summary="The access log: what phones asked for, and what they got",
+        description=(
+            f"{ACCESS_LOG} The platform operator also sees MACs that nobody owns: `filter=(outcome='Unknown')`."
+        ),
+        parameters=ACCESS_PARAMETERS,
+        responses=page_of("accesses", AccessSerializer, ACCESS) | READING,
+    )
+)(views.AccessesView)
+
+extend_schema_view(
+    get=extend_schema(
+        operation_id="listDeviceAccesses",
+        tags=["Devices"],
+        summary="The access log of a device",
+        description=f"{ACCESS_LOG} In place of the id there may be the MAC, in any accepted spelling.",
+        parameters=[ID, *ACCESS_PARAMETERS],
+        responses=page_of("accesses", AccessSerializer, ACCESS) | READING_ONE,
+    )
+)(views.DeviceAccessesView)
 
 extend_schema_view(
     post=extend_schema(

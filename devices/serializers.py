@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from devices import mac
-from devices.models import AccessStatus, Device
+from devices.models import Access, AccessStatus, Device, Outcome
 from redirect.wire import Body, Boolean, Description, Integer, TextArray
 
 
@@ -76,3 +76,15 @@ class CreatedDevices(serializers.Serializer[Any]):
     invalidMAC = Bucket()
     duplicateMACSameGroup = Bucket()
     duplicateMACOtherGroup = Bucket()
+
+
+class AccessSerializer(serializers.Serializer[Access]):
+    """A phone's request and what it got."""
+
+    time = serializers.DateTimeField()
+    mac = MACField()
+    outcome = serializers.ChoiceField(choices=Outcome.choices)
+    address = serializers.CharField()
+    userAgent = serializers.CharField(source="user_agent")
+    certificateSubject = serializers.CharField(source="certificate_subject", allow_null=True)
+    locationUrl = serializers.CharField(source="location_url", allow_null=True)

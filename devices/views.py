@@ -8,9 +8,10 @@ from rest_framework.response import Response
 from accounts.access import Action, ScopedView
 from accounts.models import User
 from devices import bulk
-from devices.filters import DeviceFilters
-from devices.models import Device, DeviceQuerySet
+from devices.filters import AccessFilters, DeviceFilters
+from devices.models import Access, AccessQuerySet, Device, DeviceQuerySet
 from devices.serializers import (
+    AccessSerializer,
     DevicesBody,
     DeviceSerializer,
     DevicesToAssociate,
@@ -64,6 +65,30 @@ class DeviceView(ScopedView):
         return Response(DeviceSerializer(device).data) if device else Response(status=204)
 
 
+class AccessesView(ScopedView):
+    """GET /accesses: newest first; the operator also sees MACs that nobody owns."""
+
+    actions: ClassVar = {"GET": Action.VIEW}
+
+    def get(self, request: Request) -> Response:
+        return _access_log(request, Access.objects.visible_to(self.user))
+
+
+class DeviceAccessesView(ScopedView):
+    """GET /devices/{id}/accesses and /devices/{mac}/accesses"""
+
+    actions: ClassVar = {"GET": Action.VIEW}
+
+    def get(self, request: Request, **id_or_mac: int | str) -> Response:
+        device = Device.objects.filter(**id_or_mac).values("id")
+        return _access_log(request, Access.objects.visible_to(self.user).filter(device_id__in=device))
+
+
+def _access_log(request: Request, accesses: AccessQuerySet) -> Response:
+    query = ListQuery.read(request, AccessFilters, "filter", "sort", "page", "limit")
+    return query.answer(accesses, AccessSerializer, "accesses", order=("-time", "-id"))
+
+
 class DevicesRemoveView(ScopedView):
     """POST /devices/remove. Source: manual 8.4."""
 
@@ -84,7 +109,7 @@ class LocationDevicesView(ScopedView):
     actions: ClassVar = {"GET": Action.VIEW}
 
     def get(self, request: Request, id: int) -> Response:
-        query = ListQuery.read_paging(request)
+        query = ListQuery.read(request, DeviceFilters, "page", "limit")
         location = Location.objects.visible_to(self.user).filter(pk=id)
         devices = _devices(self.user).filter(location__in=location)
         return query.answer(devices, DeviceSerializer, "devices")

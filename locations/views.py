@@ -57,6 +57,7 @@ class LocationView(ScopedView):
         return Response(LocationSerializer(location).data)
 
     def delete(self, request: Request, id: int) -> Response:
+        parameters(request)
         with transaction.atomic():
             location = locked(Location.objects.visible_to(self.user).filter(pk=id))
             if location.devices.exists():
@@ -79,7 +80,8 @@ class LocationsRemoveView(ScopedView):
 
 def _remove_unused(visible: LocationQuerySet, ids: list[int]) -> tuple[int, list[str]]:
     """Delete those without devices; how many, and what stays: its URL, or the id that is not in the scope."""
-    found = visible.filter(pk__in=integers(ids)).order_by("pk")
+    possible = [id for id in ids if 0 < id < 2**63]
+    found = visible.filter(pk__in=integers(possible)).order_by("pk")
     urls = dict(found.select_for_update(of=("self",)).values_list("pk", "url"))
     used = set(found.filter(devices__isnull=False).values_list("pk", flat=True).distinct())
     unused = urls.keys() - used

@@ -23,6 +23,7 @@ from redirect.filter_grammar import Clause, FilterError
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000
 SORTED_AT_ONCE = 10_000
+LIST_PARAMETERS = ("filter", "sort", "depth", "page", "limit")
 
 EQUALITY = ("=", "!=")
 ORDER = ("<", ">", "<=", ">=")
@@ -206,7 +207,7 @@ class ListQuery:
     """What the query string of a list asks for; `read` raises ApiError 400 for anything it does not know."""
 
     request: Request
-    filters: type[Filters] | None = None
+    filters: type[Filters]
     clauses: dict[str, list[Clause]] = field(default_factory=dict)
     ordering: tuple[OrderBy, ...] = ()
     depth: int = 1
@@ -214,9 +215,9 @@ class ListQuery:
     limit: int = DEFAULT_LIMIT
 
     @classmethod
-    def read(cls, request: Request, filters: type[Filters]) -> Self:
-        """A list with everything: filter, sort, depth, page and limit."""
-        query = parameters(request, "filter", "sort", "depth", "page", "limit")
+    def read(cls, request: Request, filters: type[Filters], *known: str) -> Self:
+        """What the query string asks for, of the parameters that this list knows (all of them by default)."""
+        query = parameters(request, *(known or LIST_PARAMETERS))
         return cls(
             request=request,
             filters=filters,
@@ -227,31 +228,36 @@ class ListQuery:
             limit=_number("limit", query.get("limit"), DEFAULT_LIMIT),
         )
 
-    @classmethod
-    def read_paging(cls, request: Request) -> Self:
-        """A list with page and limit alone."""
-        query = parameters(request, "page", "limit")
-        return cls(
-            request=request,
-            page=_number("page", query.get("page"), 1),
-            limit=_number("limit", query.get("limit"), DEFAULT_LIMIT),
-        )
+    def answer(
+        self,
+        queryset: QuerySet[Any],
+        serializer: type[BaseSerializer[Any]],
+        name: str,
+        *,
+        order: Sequence[str] = ("id",),
+    ) -> Response:
+        """One page as `{name: [...], "pages": {...}}`, or 204 where there is nothing to show.
 
-    def answer(self, queryset: QuerySet[Any], serializer: type[BaseSerializer[Any]], name: str) -> Response:
-        """One page as `{name: [...], "pages": {...}}`, or 204 where there is nothing to show."""
+        `order` is a total order: it stands behind that of `sort`, so that pages never repeat or skip a row.
+        """
         filtered = self._filtered(queryset)
         total = filtered.count()
         size = min(self.limit, MAX_LIMIT)
         start = (self.page - 1) * size
         if start >= total:
             return Response(status=204)
-        if total <= SORTED_AT_ONCE:
-            # Else PostgreSQL may walk an index in the order of the list until it has met enough of few rows.
-            filtered = queryset.filter(pk__in=filtered.order_by().values("pk")[:SORTED_AT_ONCE])
-        # The page is cut before related rows are joined to it: a deep one would join all that stand before it.
-        ids = list(filtered.order_by(*self.ordering, "id").values_list("pk", flat=True)[start : start + size])
-        by_id = queryset.in_bulk(ids)
-        rows: list[Model] = [by_id[id] for id in ids if id in by_id]
+        ordering: tuple[Any, ...] = (*self.ordering, *order)
+        rows: list[Model]
+        if queryset.query.select_related:
+            if total <= SORTED_AT_ONCE:
+                # Else PostgreSQL may walk an index in the order of the list until it has met enough of few rows.
+                filtered = queryset.filter(pk__in=filtered.order_by().values("pk")[:SORTED_AT_ONCE])
+            # The page is cut before related rows are joined: a deep one would join all that stand before it.
+            ids = list(filtered.order_by(*ordering).values_list("pk", flat=True)[start : start + size])
+            by_id = queryset.in_bulk(ids)
+            rows = [by_id[id] for id in ids if id in by_id]
+        else:
+            rows = list(filtered.order_by(*ordering)[start : start + size])
         pages = {
             "total": -(-total // size),
             "totalElements": total,
@@ -261,11 +267,9 @@ class ListQuery:
         return Response({name: serializer(rows, many=True).data, "pages": pages})
 
     def _filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.filters is None:
-            return queryset
         filterset = self.filters(data=self.clauses, queryset=queryset, request=self.request)
         if not filterset.is_valid():
-            raise bad_request(next(iter(filterset.errors.values()))[0])
+            raise bad_request(f"filter: {next(iter(filterset.errors.values()))[0]}")
         filtered: QuerySet[Any] = filterset.qs
         return filtered
 

@@ -331,7 +331,7 @@ PAGING = [
 ]
 
 
-def list_parameters(filters: type[Filters], *examples: str, searched: str) -> list[OpenApiParameter]:
+def list_parameters(filters: type[Filters], *examples: str, searched: str = "") -> list[OpenApiParameter]:
     """filter, sort, depth, page and limit of a resource; `searched` names what `search` looks at."""
     attributes: dict[str, Attribute] = filters.base_filters
     rows = "\n".join(f"| `{name}` | {_kind(a)} | {_operators(a)} |" for name, a in attributes.items())
@@ -347,8 +347,8 @@ def list_parameters(filters: type[Filters], *examples: str, searched: str) -> li
             },
             description=(
                 "Terms joined by `,` that must all hold; alternatives within one are joined by `;`. The grammar "
-                f"is described at the top.\n\n| field | type | operators |\n|---|---|---|\n{rows}\n\n"
-                f"`search` looks at {searched}."
+                f"is described at the top.\n\n| field | type | operators |\n|---|---|---|\n{rows}"
+                + (f"\n\n`search` looks at {searched}." if searched else "")
             ),
             examples=[OpenApiExample(text, text) for text in examples],
         ),
@@ -461,7 +461,7 @@ def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
         case wire.Choice():
             schema = {"type": "string", "enum": list(field.choices)}
         case wire.Array():
-            items = {"type": "string"} if isinstance(field, wire.TextArray) else dict(INT64)
+            items = {"type": "string"} if isinstance(field, wire.TextArray) else {"type": "integer"}
             schema = {"type": "array", "items": items, "minItems": 1, "maxItems": field.max_items}
         case _:
             raise TypeError(f"The document does not know {type(field).__name__}.")
@@ -496,7 +496,9 @@ def without_aliases(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     return [
         endpoint
         for endpoint in endpoints
-        if not endpoint[0].endswith(("/", "{mac}")) and not f"{endpoint[0]}/".startswith(f"{API}user/")
+        if not endpoint[0].endswith("/")
+        and "{mac}" not in endpoint[0]
+        and not f"{endpoint[0]}/".startswith(f"{API}user/")
     ]
 
 

@@ -5,13 +5,15 @@ in the settings table of the README.
 """
 
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+
+from redirect.deadline import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -33,26 +35,54 @@ def secret(name: str) -> str:
     return value
 
 
+def flag(name: str, default: bool) -> bool:
+    """on or off. A word that is neither stops the start: a typing error must not switch a protection off."""
+    text: str = env.str(name, default="on" if default else "off")
+    if text.lower() not in ("on", "off", "true", "false", "yes", "no", "1", "0"):
+        raise ImproperlyConfigured(f"{name}={text} must be on or off.")
+    return text.lower() in ("on", "true", "yes", "1")
+
+
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """A whole number from `least`."""
+    text: str = env.str(name, default=str(default))
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise ImproperlyConfigured(f"{name}={text} must be a whole number from {least}.")
+    return int(text)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses or networks, joined by commas."""
+    try:
+        return [ip_network(entry.strip()) for entry in env.list(name, default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
 SECRET_KEY = secret("SECRET_KEY")
 JWT_SIGNING_KEY = secret("JWT_SIGNING_KEY")
 if JWT_SIGNING_KEY == SECRET_KEY:
     raise ImproperlyConfigured("JWT_SIGNING_KEY and SECRET_KEY must differ.")
 
-DEBUG = env.bool("DEBUG", default=False)
-HTTPS = env.bool("HTTPS", default=True)
+DEBUG = flag("DEBUG", default=False)
+HTTPS = flag("HTTPS", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # Whose X-Forwarded-* and X-SSL-Client-* are believed: addresses or networks. Nobody's by default.
-TRUSTED_PROXIES = [ip_network(entry) for entry in env.list("TRUSTED_PROXIES", default=[])]
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 
 # Login: attempts a minute from one source (0 = no limit), failures until a block, and how long it lasts.
-LOGIN_LIMIT_PER_SOURCE = env.int("LOGIN_LIMIT_PER_SOURCE", default=60)
-LOGIN_FAILURES_UNTIL_BLOCK = env.int("LOGIN_FAILURES_UNTIL_BLOCK", default=10)
-LOGIN_BLOCK = timedelta(minutes=env.int("LOGIN_BLOCK_MINUTES", default=15))
+LOGIN_LIMIT_PER_SOURCE = number("LOGIN_LIMIT_PER_SOURCE", 60)
+LOGIN_FAILURES_UNTIL_BLOCK = number("LOGIN_FAILURES_UNTIL_BLOCK", 10, least=1)
+LOGIN_BLOCK = timedelta(minutes=number("LOGIN_BLOCK_MINUTES", 15, least=1))
 
 # Distinct MACs a minute that one source may ask for without being redirected (0 = no limit).
-UNKNOWN_MAC_LIMIT_PER_SOURCE = env.int("UNKNOWN_MAC_LIMIT_PER_SOURCE", default=120)
+# Each process counts for itself and has its share, so that all together never allow more.
+UNKNOWN_MAC_LIMIT_PER_SOURCE = -(-number("UNKNOWN_MAC_LIMIT_PER_SOURCE", 120) // number("WEB_WORKERS", 1, least=1))
+
+# How long the access log is kept.
+ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 
 # --- Applications ---------------------------------------------------------------------------------------------
 
@@ -114,17 +144,27 @@ TEMPLATES = [
 
 def database(url: str) -> dict[str, Any]:
     """Django's entry for a `sqlite:///path` or `postgres://user:password@host:port/name` address."""
+    if not url.startswith(("sqlite://", "postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")
     entry: dict[str, Any] = environ.Env.db_url_config(url)
     if "postgres" in entry["ENGINE"]:
         entry["CONN_HEALTH_CHECKS"] = True  # without it a pooled connection outlives a database restart
-        # A database that hangs must not hang the service: a call gives up well before its client does.
-        deadlines = "-c statement_timeout=4500 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=10000"
-        entry["OPTIONS"] = {
-            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=16), "timeout": 3},
-            "connect_timeout": 3,
-            "options": deadlines,
-            **entry.get("OPTIONS", {}),
+        pool: dict[str, Any] = {
+            "min_size": 1,
+            "max_size": number("DATABASE_POOL_SIZE", 16, least=1),
+            "timeout": 3,
+            "reconnect_timeout": 1,  # else the pool waits ever longer between its tries to come back
         }
+        entry["OPTIONS"] = {"pool": pool, "connect_timeout": 3, **entry.get("OPTIONS", {})}
+        if flag("DATABASE_DEADLINES", default=True):
+            # A database that hangs must not hang the service: a call gives up well before its client does.
+            pool["connection_class"] = Connection
+            deadlines = (
+                "statement_timeout=4500",
+                "lock_timeout=2500",
+                "idle_in_transaction_session_timeout=10000",
+            )
+            entry["OPTIONS"]["options"] = " ".join(f"-c {deadline}" for deadline in deadlines)
     else:
         entry["ENGINE"] = "redirect.sqlite"
         # One writer at a time: a transaction that will write says so when it begins, and waits its turn.
@@ -137,6 +177,10 @@ def database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'redirect.sqlite3'}"))}
+
+# A streaming replica that answers phones while the primary is away: postgres://user:password@host:port/name
+REPLICA_URL = env.str("REPLICA_URL", default="")
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Who ------------------------------------------------------------------------------------------------------
@@ -250,7 +294,7 @@ LOGGING = {
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {
         "django_guid": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a 4xx is the client's affair

@@ -17,6 +17,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from redirect import strict_json
+from redirect.listing import parameters
 
 # What tells one object from another: a PUT may send it back, and may not change it.
 IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resellerId", "permissionLevel"})
@@ -147,7 +148,7 @@ class Array(serializers.ListField):
         wrong = [i for i, item in enumerate(data) if not self.takes(item)]
         if wrong:
             problem = f"Must be a {self.item_name}."
-            raise serializers.ValidationError(dict.fromkeys(wrong[:21], problem))  # type: ignore[arg-type]
+            raise serializers.ValidationError(dict.fromkeys(wrong, problem))  # type: ignore[arg-type]
         return data
 
     def takes(self, item: Any) -> bool:
@@ -172,7 +173,7 @@ class IntegerArray(Array):
     child = serializers.IntegerField()
 
     def takes(self, item: Any) -> bool:
-        return type(item) is int and -INT64 <= item < INT64
+        return type(item) is int
 
 
 class Body(serializers.Serializer[Any]):
@@ -220,6 +221,7 @@ def _same(sent: Any, stored: Any) -> bool:
 
 def read_body(body: type[Body], request: Request, instance: Model | None = None) -> dict[str, Any]:
     """The values of a request's body by the names of the model; raises ValidationError (400) naming attributes."""
+    parameters(request)  # a body has no query string beside it
     serializer = body(instance, data=request.data)
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import Group, GroupType, Level, User
 from devices.misses import misses
-from devices.models import Device
+from devices.models import Access, Device, Outcome
 from locations.models import Location
 
 PASSWORD = "correct horse 7 battery"
@@ -68,6 +69,14 @@ def make_location(group: Group, url: str = "https://pbx.example/cfg/", **attribu
 
 def make_device(group: Group, mac: str | None = None, location: Location | None = None, **more: Any) -> Device:
     return Device.objects.create(group=group, mac=mac or f"00908F{next(_numbers):06X}", location=location, **more)
+
+
+def make_access(device: Device, outcome: str = Outcome.NO_LOCATION, **attributes: Any) -> Access:
+    """A row of the access log, of a request a moment ago."""
+    values = {"time": timezone.now(), "address": "192.0.2.7", "user_agent": "AUDC/3.4.6.604"} | attributes
+    return Access.objects.create(
+        mac=device.mac, device_id=device.pk, group_id=device.group.pk, outcome=outcome, **values
+    )
 
 
 class Api:

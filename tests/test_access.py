@@ -17,7 +17,16 @@ from django.urls import URLPattern, get_resolver
 
 from accounts.models import Level, User
 from devices import mac
-from tests.conftest import PASSWORD, Api, make_device, make_group, make_location, make_operator, make_user
+from tests.conftest import (
+    PASSWORD,
+    Api,
+    make_access,
+    make_device,
+    make_group,
+    make_location,
+    make_operator,
+    make_user,
+)
 
 # --- What the manual says -------------------------------------------------------------------------------------
 
@@ -261,6 +270,9 @@ CASES = [
     Case("GET", "devices", "view", 200),
     Case("GET", "devices/<device_id:id>", "view", 200, 204, path=of_device),
     Case("GET", "devices/<mac:mac>", "view", 200, 204, path=of_mac),
+    Case("GET", "devices/<device_id:id>/accesses", "view", 200, 204, path=of_device),
+    Case("GET", "devices/<mac:mac>/accesses", "view", 200, 204, path=of_mac),
+    Case("GET", "accesses", "view", 200),
     Case(
         "POST", "devices", "change devices and locations", 201, 403, "group",
         body=lambda t, _: new_devices(group=t.group),
@@ -414,6 +426,7 @@ def world(db: None) -> World:
     for name, group in groups.items():
         location = make_location(group, description="in use")
         device = make_device(group, location=location, description="a phone")
+        make_access(device)
         targets[name] = Target(
             group=group.pk,
             user=make_user(group, Level.OPERATOR).pk,

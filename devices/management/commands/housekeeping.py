@@ -1,0 +1,36 @@
+"""manage.py housekeeping: what a service that runs for years needs once a day, by cron or a timer."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import LoginSource, TokenFamily
+from devices import access_log, visits
+
+
+class Command(BaseCommand):
+    """Clears what is spent, prunes the access log, makes its partitions for the coming week."""
+
+    help = (
+        "Daily upkeep: clears spent tokens and sessions, prunes the access log, and makes the log's partitions"
+        " of the coming week (PostgreSQL). Safe to repeat and to run while the service is busy."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        tokens, _ = TokenFamily.objects.filter(expires_at__lt=now).delete()
+        self.stdout.write(f"Spent logins cleared: {tokens}")
+        sources, _ = LoginSource.objects.filter(minute__lt=time.time() // 60 - 60 * 24).delete()
+        self.stdout.write(f"Login sources forgotten: {sources}")
+        call_command("clearsessions")
+        self.stdout.write(f"Visits counted late: {visits.count_late()}")
+        rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)
+        self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
+        made = access_log.make_partitions(now.date())
+        if connection.vendor == "postgresql":
+            self.stdout.write(f"Access log: {len(made)} days made ahead")

@@ -1,0 +1,216 @@
+"""The databases behind the batcher: PostgreSQL, with a replica for when it is away, or the SQLite file."""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connections
+from psycopg.conninfo import conninfo_to_dict
+
+from devices.batcher import Away, LostRace, Refused, Store
+from devices.link import SECONDS_TO_FIRST_CONNECT, Link
+from devices.lookup import Found
+from devices.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
+
+logger = logging.getLogger(__name__)
+
+# Together less than the second in which a phone is answered.
+SECONDS_FOR_A_STATEMENT = 0.7
+SECONDS_FOR_THE_REPLICA = 0.2
+
+SECONDS_UNTIL_COUNTED = 1.0
+SECONDS_TO_SETTLE = 5.0
+VISITS_OWED_AT_MOST = 200_000
+
+# On the server, where the client's own deadline cannot reach. The plan never depends on the size of a batch.
+DEADLINES = ("statement_timeout=2000", "lock_timeout=500", "jit=off", "plan_cache_mode=force_generic_plan")
+
+# The process that was serving a lost connection may still be at work, or be stopped: it must not commit any more.
+END_BACKEND = """
+SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
+WHERE pid = %(pid)s::int AND application_name = 'phones'
+"""
+IS_RECORDED = """
+SELECT EXISTS (
+    SELECT 1 FROM devices_access a JOIN devices_device d ON d.id = a.device_id
+    WHERE d.mac = ANY(%(macs)s::text[]) AND a.time = %(time)s::timestamptz
+)
+"""
+
+
+def open_store() -> Store:
+    """The store for Django's default database."""
+    wrapper = connections["default"]
+    if wrapper.vendor != "postgresql":
+        return SQLiteStore(str(wrapper.settings_dict["NAME"]))
+    given = wrapper.get_connection_params()
+    taken = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
+    primary = Link("database", {name: given[name] for name in taken if name in given}, *DEADLINES)
+    replica = settings.REPLICA_URL
+    return PostgreSQLStore(primary, Link("replica", conninfo_to_dict(replica), *DEADLINES) if replica else None)
+
+
+@dataclass(slots=True)
+class Owed:
+    """A batch that was answered from the replica, and is still to be recorded.
+
+    `backend` is the server's process that may have committed it after all.
+    """
+
+    batch: Sequence[Asked]
+    backend: int | None
+
+
+class PostgreSQLStore:
+    """Records on the primary. While that is away, answers from the replica and keeps in memory what is to be
+    recorded: the only visits that a crash of this process can lose.
+    """
+
+    def __init__(self, primary: Link, replica: Link | None = None) -> None:
+        self._primary = primary
+        self._replica = replica
+        self._owed: deque[Owed] = deque()
+        self._visits_owed = 0
+        self._settling: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._uncounted = True  # a process before this one may have left something
+
+    async def open(self) -> None:
+        links = [link for link in (self._primary, self._replica) if link is not None]
+        await asyncio.wait({link.connect() for link in links}, timeout=SECONDS_TO_FIRST_CONNECT)
+
+    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+        backend = self._primary.backend
+        try:
+            rows = await self._primary.execute(RECORD, parameters(batch), SECONDS_FOR_A_STATEMENT)
+        except Away as error:
+            return await self._look_up(batch, backend if error.in_doubt else None, error)
+        found, uncounted = found_in(rows)
+        self._uncounted = self._uncounted or uncounted
+        if self._uncounted and self._counting is None:
+            self._counting = asyncio.create_task(self._count_later())
+        return found
+
+    async def close(self) -> None:
+        if self._settling is not None:
+            await asyncio.wait({self._settling}, timeout=SECONDS_TO_SETTLE)
+            self._settling.cancel()
+        if self._visits_owed:
+            logger.error("%d visits were answered from the replica and are lost to the counts", self._visits_owed)
+        if self._counting is not None:
+            self._counting.cancel()
+        if self._uncounted and self._primary.connected.is_set():
+            with suppress(Away, LostRace, Refused):  # what is left is for the next process
+                await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
+        for link in (self._primary, self._replica):
+            if link is not None:
+                await link.close()
+
+    async def _look_up(self, batch: Sequence[Asked], backend: int | None, away: Away) -> dict[str, Found]:
+        if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:
+            raise away
+        macs = {"macs": [asked.visit.mac for asked in batch]}
+        found, _ = found_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
+        self._owed.append(Owed(batch, backend))
+        self._visits_owed += len(batch)
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle())
+        return found
+
+    async def _settle(self) -> None:
+        """Record what is owed, in its order, as soon as the primary is back."""
+        try:
+            while self._owed:
+                await self._primary.connected.wait()
+                owed = self._owed[0]
+                try:
+                    await self._settle_one(owed)
+                except (Away, LostRace):
+                    await asyncio.sleep(SECONDS_UNTIL_COUNTED)
+                    continue
+                except Refused as error:
+                    logger.error("%d visits cannot be recorded: %s", len(owed.batch), error)
+                self._owed.popleft()
+                self._visits_owed -= len(owed.batch)
+            logger.warning("All visits that were answered from the replica are recorded")
+        finally:
+            self._settling = None
+
+    async def _settle_one(self, owed: Owed) -> None:
+        values = parameters(owed.batch)
+        if owed.backend is not None:
+            await self._primary.execute(END_BACKEND, {"pid": owed.backend}, SECONDS_TO_SETTLE)
+            owed_time = {"macs": values["macs"], "time": values["time"]}
+            ((recorded,),) = await self._primary.execute(IS_RECORDED, owed_time, SECONDS_TO_SETTLE)
+            owed.backend = None
+            if recorded:
+                return
+        owed.backend = self._primary.backend  # should this try be lost as well
+        try:
+            await self._primary.execute(RECORD, values, SECONDS_TO_SETTLE)
+        except Away as error:
+            owed.backend = owed.backend if error.in_doubt else None
+            raise
+
+    async def _count_later(self) -> None:
+        """Bring up the counters of devices that were held."""
+        try:
+            due = 1
+            while due:
+                await asyncio.sleep(SECONDS_UNTIL_COUNTED)
+                ((due, _),) = await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
+            self._uncounted = False
+        except (Away, LostRace, Refused) as error:
+            logger.error("Counters are not brought up yet: %s", error)  # the next visit tries again
+        finally:
+            self._counting = None
+
+
+class SQLiteStore:
+    """One connection in one thread; each batch is one IMMEDIATE transaction."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phones")
+        self._database: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        pass  # a file is open in no time
+
+    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._record, batch)
+
+    async def close(self) -> None:
+        self._thread.shutdown()
+
+    def _record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+        try:
+            database = self._connected()
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                found = record_on_sqlite(database, batch)
+                database.execute("COMMIT")
+            except BaseException:
+                database.rollback()
+                raise
+        except sqlite3.OperationalError as error:  # locked for too long, disk full, file gone
+            logger.error("The database is away or too slow: %s", error)
+            raise Away(str(error)) from error
+        except sqlite3.Error as error:
+            raise Refused(str(error)) from error
+        return found
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = sqlite3.connect(
+                self._path, timeout=SECONDS_FOR_A_STATEMENT, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+        return self._database

@@ -1,0 +1,13 @@
+"""The way in for an ASGI server: phones to the batcher, all else to Django."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
+
+django_application = get_asgi_application()
+
+from devices.front import Front  # noqa: E402 - Django's apps must be ready first
+
+application = Front(django_application)

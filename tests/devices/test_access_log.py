@@ -1,0 +1,136 @@
+"""The days of the access log: partitions on PostgreSQL, rows on SQLite."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+from django.db import connection
+
+from devices import access_log
+from devices.models import Access, Outcome
+
+pytestmark = pytest.mark.django_db
+postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no partitions")
+
+TODAY = date(2026, 3, 10)
+WEEK = [f"devices_access_202603{day}" for day in range(11, 18)]
+
+
+def log(at: datetime) -> None:
+    Access.objects.create(time=at, mac="00908F9D8992", outcome=Outcome.UNKNOWN, address="", user_agent="")
+
+
+def noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def partitions() -> dict[str, int]:
+    """How many rows each partition holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text, (SELECT count(*) FROM devices_access a WHERE a.tableoid = inhrelid)"
+            " FROM pg_inherits WHERE inhparent = 'devices_access'::regclass"
+        )
+        return dict(cursor.fetchall())
+
+
+@postgresql_only
+def test_the_coming_week_is_made_once():
+    assert access_log.make_partitions(TODAY) == WEEK
+    assert access_log.make_partitions(TODAY) == []
+    assert access_log.make_partitions(TODAY + timedelta(days=1)) == ["devices_access_20260318"]
+    assert set(partitions()) == {*WEEK, "devices_access_20260318", "devices_access_default"}
+
+
+@postgresql_only
+def test_rows_land_in_their_day_by_utc_or_in_the_default():
+    access_log.make_partitions(TODAY)
+    log(datetime(2026, 3, 11, 0, 0, tzinfo=UTC))
+    log(datetime(2026, 3, 11, 23, 59, 59, 999_999, tzinfo=UTC))
+    log(datetime(2026, 3, 12, 0, 30, tzinfo=datetime.now().astimezone().tzinfo))
+    log(noon(TODAY))
+    log(noon(TODAY + timedelta(days=30)))
+    rows = partitions()
+    assert rows["devices_access_20260311"] == 2
+    assert rows["devices_access_20260312"] == 1
+    assert rows["devices_access_default"] == 2
+
+
+@postgresql_only
+def test_a_day_that_is_in_the_default_already_is_left_there():
+    """Housekeeping that was off for weeks must not fail on the rows that came in the meantime."""
+    tomorrow = TODAY + timedelta(days=1)
+    log(noon(tomorrow))  # a clock that was ahead
+    made = access_log.make_partitions(TODAY)
+    assert made == WEEK[1:]
+    assert partitions()["devices_access_default"] == 1
+
+
+@postgresql_only
+def test_old_days_are_dropped_and_the_default_pruned():
+    access_log.make_partitions(TODAY)
+    for ahead in range(8):
+        log(noon(TODAY + timedelta(days=ahead)))
+    log(noon(TODAY - timedelta(days=40)))
+    later = TODAY + timedelta(days=33)
+    deleted, dropped = access_log.prune(later, days_kept=30)
+    assert dropped == WEEK[:2]
+    assert deleted == 2  # of today and of 40 days ago, both in the default
+    assert Access.objects.count() == 5
+    assert access_log.prune(later, days_kept=30) == (0, [])
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_partitions_waits_for_readers_without_holding_up_phones(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(access_log, "SECONDS_BETWEEN_ATTEMPTS", 0.05)
+    given = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    reader, phone = (psycopg.connect(**{name: given[name] for name in names}) for _ in range(2))
+    phone.autocommit = True
+    reader.execute("SELECT 1 FROM devices_access")  # and its transaction goes on
+    longest = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make_and_close)
+        began = time.monotonic()
+        while time.monotonic() - began < 1:
+            asked = time.monotonic()
+            phone.execute(
+                "INSERT INTO devices_access (time, mac, outcome, address, user_agent, counted)"
+                " VALUES (now(), '00908F9D8992', 'Unknown', '', '', true)"
+            )
+            longest = max(longest, time.monotonic() - asked)
+        assert not making.done()
+        reader.close()
+        made = making.result(10)
+    phone.close()
+    try:
+        assert made == WEEK
+        assert longest < 0.4
+    finally:
+        access_log.prune(TODAY + timedelta(days=100), 0)
+
+
+def make_and_close() -> list[str]:
+    try:
+        return access_log.make_partitions(TODAY)
+    finally:
+        connection.close()
+
+
+def test_rows_are_kept_for_so_many_whole_days():
+    first_kept = TODAY - timedelta(days=30)
+    midnight = datetime(first_kept.year, first_kept.month, first_kept.day, tzinfo=UTC)
+    log(midnight - timedelta(microseconds=1))
+    log(midnight)
+    log(noon(TODAY))
+    deleted, _ = access_log.prune(TODAY, days_kept=30)
+    assert deleted == 1
+    assert Access.objects.count() == 2
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL has partitions")
+def test_sqlite_has_one_table():
+    assert access_log.make_partitions(TODAY) == []

@@ -1,0 +1,741 @@
+"""Visits as the databases record them: against the one rule of the outcome, and against rows that others hold."""
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from typing import cast as typed
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from devices import stores, visits
+from devices.batcher import Away, Batcher, LostRace, Refused
+from devices.link import Link
+from devices.lookup import Answer, Found, Proof, Visit, decide
+from devices.models import Access, AccessStatus, Device, Outcome
+from devices.stores import PostgreSQLStore, SQLiteStore, open_store
+from devices.visits import Asked
+from locations.models import Location
+from tests.conftest import Cast, make_device, make_location
+
+postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs row locks")
+sqlite_only = pytest.mark.skipif(connection.vendor == "postgresql", reason="needs SQLite's one writer")
+committed = pytest.mark.django_db(transaction=True)
+
+UNKNOWN = "00908FAAAAAA"
+
+
+class Shown(Visit):
+    """A visit whose proof a test says, in place of a certificate."""
+
+    def __init__(self, mac: str, proof: Proof, address: str = "192.0.2.7") -> None:
+        super().__init__(mac, address)
+        self.__dict__["proof"] = proof
+
+
+def asked(mac: str, proof: Proof = Proof.NONE, at: datetime | None = None, *, log_unknown: bool = True) -> Asked:
+    return Asked(Shown(mac, proof), at or datetime.now(UTC), log_unknown)
+
+
+def record(batch: Sequence[Asked]) -> dict[str, Found]:
+    """As the stores do, but over the test's own connection."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(visits.RECORD, visits.parameters(batch))
+            return visits.found_in(cursor.fetchall())[0]
+    return visits.record_on_sqlite(typed(Any, connection.connection), batch)
+
+
+# --- The statement against decide() ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def phones(cast: Cast) -> dict[str, Found | None]:
+    """A MAC of every kind with what is to be found of it; the last belongs to nobody."""
+    plain, strict = make_location(cast.provider), make_location(cast.sibling, mutual_auth=True)
+    return {
+        make_device(cast.provider).mac: Found(cast.provider.name, None, mutual_auth=False),
+        make_device(cast.provider, location=plain).mac: Found(cast.provider.name, plain.url, mutual_auth=False),
+        make_device(cast.sibling, location=strict).mac: Found(cast.sibling.name, strict.url, mutual_auth=True),
+        UNKNOWN: None,
+    }
+
+
+@given(data=st.data())
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_and_the_rule_agree_on_every_visit(phones: dict[str, Found | None], data: st.DataObject):
+    kinds = st.tuples(st.sampled_from(sorted(phones)), st.sampled_from(Proof))
+    batch = [asked(mac, proof) for mac, proof in data.draw(st.lists(kinds, min_size=1, max_size=12))]
+    Access.objects.all().delete()
+    before = dict(Device.objects.values_list("mac", "num_requests"))
+
+    found = record(batch)
+
+    answers = [(one.visit.mac, decide(one.visit, phones[one.visit.mac])) for one in batch]
+    assert [(one.visit.mac, decide(one.visit, found.get(one.visit.mac))) for one in batch] == answers
+    logged = Counter(Access.objects.values_list("mac", "outcome"))
+    assert logged == Counter((mac, str(answer.outcome)) for mac, answer in answers)
+    after = Device.objects.in_bulk(field_name="mac")
+    for mac, device in after.items():
+        its = [answer.outcome for answered, answer in answers if answered == mac]
+        assert device.num_requests == before[mac] + len(its)
+        if its:
+            right = AccessStatus.SUCCESS if Outcome.REDIRECTED in its else AccessStatus.FAIL
+            assert device.last_access_status == right
+            assert device.last_access is not None
+
+
+@pytest.mark.parametrize("log_unknown", [True, False])
+def test_unknown_macs_are_logged_as_told_and_known_ones_always(phones: dict[str, Found | None], log_unknown: bool):
+    record([asked(mac, log_unknown=log_unknown) for mac in phones])
+    assert Access.objects.filter(mac=UNKNOWN).exists() is log_unknown
+    assert Access.objects.exclude(mac=UNKNOWN).count() == len(phones) - 1
+
+
+def test_locations_are_touched_when_they_are_handed_out_only(cast: Cast):
+    handed_out, strict, unused = (make_location(cast.provider, mutual_auth=auth) for auth in (False, True, False))
+    one, two = (make_device(cast.provider, location=location) for location in (handed_out, strict))
+    at = datetime(2026, 3, 1, 12, 0, 5, 678_000, tzinfo=UTC)
+    record([asked(one.mac, at=at), asked(two.mac, at=at)])
+    touched = dict(Location.objects.values_list("pk", "last_access"))
+    assert touched == {handed_out.pk: at.replace(microsecond=0), strict.pk: None, unused.pk: None}
+
+
+def test_a_visit_that_is_recorded_late_turns_no_time_back(cast: Cast):
+    if connection.vendor != "postgresql":
+        pytest.skip("only behind a replica are visits recorded late")
+    device = make_device(cast.provider, location=make_location(cast.provider))
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    record([asked(device.mac, at=now)])
+    Device.objects.update(location=None)
+    record([asked(device.mac, at=now - timedelta(minutes=1))])
+    device.refresh_from_db()
+    assert (device.num_requests, device.last_access, device.last_access_status) == (2, now, AccessStatus.SUCCESS)
+    assert set(Location.objects.values_list("last_access", flat=True)) == {now}
+
+
+def test_a_large_batch_is_a_handful_of_statements(cast: Cast, django_assert_max_num_queries: Any):
+    location = make_location(cast.provider)
+    for _ in range(50):
+        make_device(cast.provider, location=location)
+    macs = list(Device.objects.values_list("mac", flat=True))
+    with django_assert_max_num_queries(1):  # SQLite's go past Django
+        found = record([asked(mac) for mac in macs * 10])
+    assert len(found) == 50
+    assert set(Device.objects.values_list("num_requests", flat=True)) == {10}
+    assert Access.objects.count() == 500
+
+
+# --- Rows that somebody else holds ----------------------------------------------------------------------------
+
+
+@contextmanager
+def holding(statement: str, *values: Any) -> Iterator[None]:
+    """Another transaction, open while the block runs."""
+    if connection.vendor == "postgresql":
+        other: Any = psycopg.connect(**link_parameters())
+    else:
+        other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level="IMMEDIATE")
+    try:
+        other.execute(statement, values)
+        yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+async def answers_of(store: Any, *macs: str) -> list[Answer]:
+    """What phones get that ask at once, within the second that they have."""
+    batcher = Batcher(store)
+    began = time.monotonic()
+    answers = await asyncio.gather(*(batcher.ask(asked(mac)) for mac in macs))
+    assert time.monotonic() - began < 1
+    return list(answers)
+
+
+@postgresql_only
+@committed
+def test_a_held_device_is_answered_at_once_and_counted_when_it_is_free(cast: Cast):
+    location = make_location(cast.provider)
+    held, unassigned, free = (make_device(cast.provider, location=place) for place in (location, None, location))
+    Device.objects.filter(pk=held.pk).update(num_requests=5)
+
+    async def scenario() -> None:
+        store = open_store()
+        with holding("SELECT 1 FROM devices_device WHERE id IN (%s, %s) FOR UPDATE", held.pk, unassigned.pk):
+            macs = [held.mac, held.mac, unassigned.mac, free.mac]
+            answers = await answers_of(store, *macs)
+            assert [answer.outcome for answer in answers] == [Outcome.REDIRECTED] * 2 + [
+                Outcome.NO_LOCATION,
+                Outcome.REDIRECTED,
+            ]
+            rows = await asyncio.to_thread(logged_and_counters)
+            assert rows == ({(held.mac, False): 2, (unassigned.mac, False): 1, (free.mac, True): 1}, [5, 0, 1])
+            await asyncio.sleep(1.3)  # its attempts in the meantime count nothing
+            assert await asyncio.to_thread(logged_and_counters) == rows
+        deadline = time.monotonic() + 4
+        while (await asyncio.to_thread(logged_and_counters))[1] != [7, 1, 1]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.2)  # and no more than that
+        assert (await asyncio.to_thread(logged_and_counters))[1] == [7, 1, 1]
+        await store.close()
+
+    asyncio.run(scenario())
+    assert not Access.objects.filter(counted=False).exists()
+    held.refresh_from_db()
+    unassigned.refresh_from_db()
+    assert (held.last_access_status, unassigned.last_access_status) == (AccessStatus.SUCCESS, AccessStatus.FAIL)
+    assert held.last_access is not None
+    assert held.last_access.microsecond == 0
+
+
+def logged_and_counters() -> tuple[dict[tuple[str, bool], int], list[int]]:
+    try:
+        rows = Counter(Access.objects.values_list("mac", "counted"))
+        return dict(rows), list(Device.objects.order_by("id").values_list("num_requests", flat=True))
+    finally:
+        connection.close()
+
+
+@postgresql_only
+@committed
+def test_a_held_location_is_handed_out_at_once(cast: Cast):
+    location = make_location(cast.provider)
+    device = make_device(cast.provider, location=location)
+
+    async def scenario() -> None:
+        store = open_store()
+        with holding("SELECT 1 FROM locations_location WHERE id = %s FOR UPDATE", location.pk):
+            assert await answers_of(store, *[device.mac] * 3) == [Answer(Outcome.REDIRECTED, location.url)] * 3
+        await store.close()
+
+    asyncio.run(scenario())
+    location.refresh_from_db()
+    device.refresh_from_db()
+    assert (location.last_access, device.num_requests) == (None, 3)
+    assert set(Access.objects.values_list("counted", flat=True)) == {True}
+
+
+@postgresql_only
+@committed
+def test_a_device_that_is_being_deleted_is_answered_and_its_log_settled(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        with holding("DELETE FROM devices_device WHERE id = %s", device.pk):
+            assert [answer.outcome for answer in await answers_of(store, device.mac)] == [Outcome.REDIRECTED]
+        await store.close()
+
+    asyncio.run(scenario())
+    Device.objects.all().delete()
+    visits.count_late()
+    assert list(Access.objects.values_list("counted", flat=True)) == [True]
+
+
+@postgresql_only
+@committed
+def test_a_statement_that_waits_for_a_table_is_given_up_in_time(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        with holding("LOCK TABLE devices_device"):
+            began = time.monotonic()
+            with pytest.raises(Away):
+                await store.record([asked(device.mac)])
+            assert time.monotonic() - began < 1
+        assert list(await store.record([asked(device.mac)])) == [device.mac]
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert device.num_requests == 1
+
+
+@postgresql_only
+@committed
+def test_counting_late_is_exact_whoever_does_it(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+    newest = datetime(2026, 3, 1, 12, 0, 9, 500_000, tzinfo=UTC)
+    rows = [
+        Access(
+            time=newest - timedelta(seconds=n),
+            mac=device.mac,
+            device_id=device.pk,
+            group_id=device.group_id,
+            outcome=Outcome.NO_LOCATION if n == 0 else Outcome.REDIRECTED,
+            counted=False,
+        )
+        for n in range(7)
+    ]
+    Access.objects.bulk_create(rows)
+    assert visits.count_late() == 7
+    assert visits.count_late() == 0
+    device.refresh_from_db()
+    assert (device.num_requests, device.last_access) == (7, newest.replace(microsecond=0))
+    assert device.last_access_status == AccessStatus.FAIL  # as the newest of them ended
+
+
+@postgresql_only
+@committed
+def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
+    """Two stores with the same MACs in opposite order, and a bulk call's worth of locks in between."""
+    location = make_location(cast.provider)
+    macs = [make_device(cast.provider, location=location).mac for _ in range(30)]
+
+    async def scenario() -> None:
+        batchers = [Batcher(open_store()) for _ in range(2)]
+        orders = [macs, macs[::-1]]
+        for _ in range(10):
+            asking = [
+                batcher.ask(asked(mac)) for batcher, order in zip(batchers, orders, strict=True) for mac in order
+            ]
+            answers = await asyncio.gather(*asking)
+            assert {answer.outcome for answer in answers} == {Outcome.REDIRECTED}
+        for batcher in batchers:
+            await batcher.close()
+
+    asyncio.run(scenario())
+    visits.count_late()
+    assert set(Device.objects.values_list("num_requests", flat=True)) == {20}
+    assert Access.objects.count() == 600
+
+
+# --- A connection that is lost --------------------------------------------------------------------------------
+
+
+@postgresql_only
+@committed
+def test_a_connection_that_is_lost_under_a_statement_is_in_doubt_and_comes_back_by_itself(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        await store.record([asked(device.mac)])
+        with holding("LOCK TABLE devices_device"):
+            waiting = asyncio.create_task(store.record([asked(device.mac)]))
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(end_backends)
+            with pytest.raises(Away) as raised:
+                await waiting
+            assert raised.value.in_doubt
+        await asyncio.sleep(0.5)
+        assert list(await store.record([asked(device.mac)])) == [device.mac]
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert device.num_requests == 2
+
+
+@postgresql_only
+@committed
+def test_a_connection_that_was_cut_while_nobody_asked_costs_nobody_an_answer(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        for _ in range(3):
+            assert list(await store.record([asked(device.mac)])) == [device.mac]
+            await asyncio.to_thread(end_backends)
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert device.num_requests == 3
+
+
+@postgresql_only
+@committed
+def test_what_is_uncounted_at_the_end_is_counted_before_it(cast: Cast):
+    device = make_device(cast.provider)
+
+    async def scenario() -> None:
+        store = open_store()
+        with holding("SELECT 1 FROM devices_device WHERE id = %s FOR UPDATE", device.pk):
+            await store.record([asked(device.mac)])
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert device.num_requests == 1
+
+
+@postgresql_only
+@committed
+def test_what_a_dead_process_left_uncounted_is_counted_by_the_next_one(cast: Cast):
+    held, other = make_device(cast.provider), make_device(cast.provider)
+    with holding("SELECT 1 FROM devices_device WHERE id = %s FOR UPDATE", held.pk):
+        visits.record(asked(held.mac))
+
+    async def scenario() -> None:
+        store = open_store()
+        await store.record([asked(other.mac)])
+        deadline = time.monotonic() + 4
+        while (await asyncio.to_thread(logged_and_counters))[1] != [1, 1]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def end_backends() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'phones'"
+            )
+    finally:
+        connection.close()
+
+
+def test_a_database_that_is_not_there_is_away_at_once_and_again_at_once():
+    async def scenario() -> None:
+        link = Link("database", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"})
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(Away) as raised:
+                await link.execute("SELECT 1", {}, 0.5)
+            assert not raised.value.in_doubt
+            assert time.monotonic() - began < 1
+        await link.close()
+
+    asyncio.run(scenario())
+
+
+@postgresql_only
+@committed
+def test_a_store_is_connected_before_the_first_phone_asks():
+    async def scenario() -> None:
+        link = Link("database", link_parameters())
+        away = Link("replica", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"})
+        store = PostgreSQLStore(link, away)
+        began = time.monotonic()
+        await store.open()
+        assert time.monotonic() - began < 1  # whoever is away is not waited for
+        assert link.connected.is_set()
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+@postgresql_only
+@committed
+def test_a_statement_over_its_deadline_is_in_doubt_and_the_link_is_new_afterwards():
+    async def scenario() -> None:
+        link = Link("database", link_parameters())
+        assert await link.execute("SELECT 1", {}, 5) == [(1,)]
+        before = link.backend
+        began = time.monotonic()
+        with pytest.raises(Away) as raised:
+            await link.execute("SELECT pg_sleep(30)", {}, 0.3)
+        assert raised.value.in_doubt
+        assert time.monotonic() - began < 0.6
+        await asyncio.wait_for(link.connected.wait(), 5)
+        assert await link.execute("SELECT 1", {}, 5) == [(1,)]
+        assert link.backend != before
+        await link.close()
+
+    asyncio.run(scenario())
+
+
+@postgresql_only
+@committed
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT 1 / 0", Refused),
+        ("SELECT nothing", Refused),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", LostRace),
+        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", LostRace),
+        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", Away),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", Away),
+    ],
+)
+def test_what_each_refusal_of_the_server_means(statement: str, expected: type[Exception]):
+    async def scenario() -> None:
+        link = Link("database", link_parameters())
+        with pytest.raises(expected) as raised:
+            await link.execute(statement, {}, 5)
+        assert not getattr(raised.value, "in_doubt", False)
+        assert await link.execute("SELECT 1", {}, 5) == [(1,)]  # over the same connection
+        await link.close()
+
+    asyncio.run(scenario())
+
+
+def link_parameters() -> dict[str, Any]:
+    given = connection.get_connection_params()
+    return {name: given[name] for name in ("host", "port", "user", "password", "dbname") if name in given}
+
+
+# --- A replica in the place of the primary --------------------------------------------------------------------
+
+
+class FakeLink:
+    """A link that can be cut; remembers what was executed."""
+
+    def __init__(self, rows: list[tuple[Any, ...]] | None = None) -> None:
+        self.rows = rows or []
+        self.connected = asyncio.Event()
+        self.connected.set()
+        self.executed: list[tuple[str, dict[str, Any]]] = []
+        self.faults: list[Exception] = []
+        self.away: Away | None = None
+        self.recorded = False
+        self.backend = 77
+
+    async def execute(self, statement: str, values: dict[str, Any], seconds: float) -> list[tuple[Any, ...]]:
+        if self.away is not None:
+            self.connected.clear()
+            raise self.away
+        if self.faults:
+            raise self.faults.pop(0)
+        self.executed.append((statement, values))
+        if statement == stores.IS_RECORDED:
+            return [(self.recorded,)]
+        return self.rows if statement in (visits.RECORD, visits.LOOK_UP) else []
+
+    def cut(self, *, in_doubt: bool) -> None:
+        self.away = Away("cut", in_doubt=in_doubt)
+
+    def mend(self) -> None:
+        self.away = None
+        self.connected.set()
+
+    def count(self, statement: str) -> int:
+        return sum(executed == statement for executed, _ in self.executed)
+
+    async def close(self) -> None:
+        pass
+
+
+MAC = "00908F9D8992"
+ROW = (MAC, "Acme", "https://pbx.example/", False, True)
+
+
+def with_replica() -> tuple[PostgreSQLStore, FakeLink, FakeLink]:
+    primary, replica = FakeLink([ROW]), FakeLink([ROW])
+    return PostgreSQLStore(typed(Any, primary), typed(Any, replica)), primary, replica
+
+
+async def settled(primary: FakeLink, records: int) -> None:
+    deadline = time.monotonic() + 5
+    while primary.count(visits.RECORD) < records:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
+    assert primary.count(visits.RECORD) == records
+
+
+def test_while_the_primary_is_away_the_replica_answers_and_the_visits_are_recorded_later(
+    caplog: pytest.LogCaptureFixture,
+):
+    async def scenario() -> None:
+        store, primary, replica = with_replica()
+        primary.cut(in_doubt=False)
+        for _ in range(3):
+            assert await store.record([asked(MAC)]) == {MAC: Found("Acme", "https://pbx.example/", False)}
+        assert replica.count(visits.LOOK_UP) == 3
+        primary.mend()
+        await settled(primary, 3)
+        assert primary.count(stores.IS_RECORDED) == 0  # there was never a doubt
+        await store.close()
+
+    asyncio.run(scenario())
+    assert "lost to the counts" not in caplog.text
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_batch_in_doubt_is_recorded_once(recorded: bool):
+    async def scenario() -> None:
+        store, primary, _ = with_replica()
+        primary.cut(in_doubt=True)
+        await store.record([asked(MAC)])
+        primary.recorded = recorded
+        primary.mend()
+        await settled(primary, 0 if recorded else 1)
+        assert (
+            primary.executed[0][0] == stores.END_BACKEND
+        )  # whoever may still commit it is stopped before the look
+        assert primary.executed[0][1] == {"pid": 77}
+        assert primary.count(stores.IS_RECORDED) == 1
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_recorded_holds_up_nobody(caplog: pytest.LogCaptureFixture):
+    async def scenario() -> None:
+        store, primary, _ = with_replica()
+        primary.cut(in_doubt=False)
+        await store.record([asked(MAC)])
+        await store.record([asked(MAC)])
+        primary.faults = [Refused("no such table")]
+        primary.mend()
+        await settled(primary, 1)
+        await store.close()
+
+    asyncio.run(scenario())
+    assert "1 visits cannot be recorded" in caplog.text
+    assert "lost to the counts" not in caplog.text
+
+
+def test_what_is_owed_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(stores, "VISITS_OWED_AT_MOST", 5)
+    monkeypatch.setattr(stores, "SECONDS_TO_SETTLE", 0.1)
+
+    async def scenario() -> None:
+        store, primary, _ = with_replica()
+        primary.cut(in_doubt=False)
+        await store.record([asked(MAC)] * 4)
+        with pytest.raises(Away):
+            await store.record([asked(MAC)] * 2)
+        await store.record([asked(MAC)])
+        await store.close()
+
+    asyncio.run(scenario())
+    assert "5 visits were answered from the replica and are lost" in caplog.text
+
+
+def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
+    async def scenario() -> None:
+        primary, replica = FakeLink(), FakeLink()
+        primary.cut(in_doubt=False)
+        replica.cut(in_doubt=False)
+        for store in (
+            PostgreSQLStore(typed(Any, primary)),
+            PostgreSQLStore(typed(Any, primary), typed(Any, replica)),
+        ):
+            with pytest.raises(Away):
+                await store.record([asked(MAC)])
+            await store.close()
+
+    asyncio.run(scenario())
+
+
+@postgresql_only
+@committed
+def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
+    location = make_location(cast.provider)
+    device = make_device(cast.provider, location=location)
+
+    async def scenario() -> None:
+        link = Link("database", link_parameters(), *stores.DEADLINES)
+        rows = await link.execute(visits.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
+        assert visits.found_in(rows) == (
+            {device.mac: Found(cast.provider.name, location.url, mutual_auth=False)},
+            False,
+        )
+        one = asked(device.mac)
+        store = PostgreSQLStore(link)
+        await store.record([one])
+        for at, recorded in ((one.time, True), (one.time + timedelta(microseconds=1), False)):
+            values = {"macs": [device.mac], "time": at}
+            assert await link.execute(stores.IS_RECORDED, values, 5) == [(recorded,)]
+        other = Link("other", link_parameters())
+        await other.execute("SELECT 1", {}, 5)
+        for application, ended in (("somebody", []), ("phones", [(True,)])):
+            await other.execute("SELECT set_config('application_name', %(name)s, false)", {"name": application}, 5)
+            assert await link.execute(stores.END_BACKEND, {"pid": other.backend}, 5) == ended
+        before = other.backend
+        await other.execute("SELECT 1", {}, 5)
+        assert other.backend != before
+        await other.close()
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+# --- SQLite ---------------------------------------------------------------------------------------------------
+
+
+@sqlite_only
+@committed
+def test_a_long_writer_makes_the_phone_wait_less_than_a_second(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        await store.record([asked(device.mac)])
+        with holding("UPDATE devices_device SET description = 'held'"):
+            began = time.monotonic()
+            with pytest.raises(Away):
+                await store.record([asked(device.mac)])
+            assert 0.5 < time.monotonic() - began < 1
+        assert list(await store.record([asked(device.mac)])) == [device.mac]
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert device.num_requests == 2
+    assert Access.objects.count() == 2
+
+
+@sqlite_only
+@committed
+def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        store = open_store()
+        bad = Asked(Visit(device.mac, address=typed(Any, None)), datetime.now(UTC))
+        answers = await asyncio.gather(
+            *(Batcher(store).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [Answer, Away]
+        await store.close()
+
+    asyncio.run(scenario())
+    device.refresh_from_db()
+    assert (device.num_requests, Access.objects.count()) == (1, 1)
+
+
+def test_a_file_that_cannot_be_opened_is_away(tmp_path: Any):
+    async def scenario() -> None:
+        store = SQLiteStore(str(tmp_path / "missing" / "file"))
+        with pytest.raises(Away):
+            await store.record([asked(MAC)])
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+# --- One phone, under WSGI ------------------------------------------------------------------------------------
+
+
+def test_one_phone_over_djangos_connection(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+    assert visits.record(asked(device.mac)).outcome == Outcome.REDIRECTED
+    assert visits.record(asked(UNKNOWN)).outcome == Outcome.UNKNOWN
+    device.refresh_from_db()
+    assert (device.num_requests, Access.objects.count()) == (1, 2)
+
+
+@committed
+def test_one_phone_while_somebody_holds_what_it_needs(cast: Cast):
+    device = make_device(cast.provider, location=make_location(cast.provider))
+    statement = "UPDATE devices_device SET description = 'held'"
+    with holding(statement):
+        began = time.monotonic()
+        if connection.vendor == "postgresql":
+            assert visits.record(asked(device.mac)).outcome == Outcome.REDIRECTED
+        else:
+            with pytest.raises(OperationalError):
+                visits.record(asked(device.mac))
+        assert time.monotonic() - began < 1
+    visits.count_late()
+    device.refresh_from_db()
+    assert device.num_requests == Access.objects.count() == int(connection.vendor == "postgresql")

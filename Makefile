@@ -34,6 +34,7 @@ format: env ## write the code as `make check` wants it
 lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for newer ones)
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.lock
+	@$(LOCK) $(ARGS) pyproject.toml --group bench -o requirements-bench.lock
 	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
 
 ifneq ($(wildcard tools/fuzz),)

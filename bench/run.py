@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -45,6 +46,7 @@ def main() -> None:
     look_for_programs()
     if INSIDE not in os.environ:
         start_server()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and so its servers are
     measure(options)
 
 
@@ -100,12 +102,12 @@ def measure(options: argparse.Namespace) -> None:
     with tqdm(total=steps + bool(options.soak), desc="Measuring", unit="", file=sys.stderr) as progress:
         storm = Storm(data, options.seconds, progress)
         done("rounds", [asdict(one) for one in storm.rounds(options.rounds)])
-        done("hot", [asdict(one) for one in storm.hot_location(few)])
-        new = storm.new_connections(few)
-        done("new", {kind: [asdict(one) for one in some] for kind, some in new.items()})
         data.vacuum()
         done("lists", [asdict(one) for one in api.lists(data, options.tries, progress)])
         done("bulk", [asdict(one) for one in api.bulk(data, options.tries, progress)])
+        done("hot", [asdict(one) for one in storm.hot_location(few)])
+        new = storm.new_connections(few)
+        done("new", {kind: [asdict(one) for one in some] for kind, some in new.items()})
         if options.soak:
             soak, memory = storm.soak(options.soak)
             done("soak", {"load": asdict(soak), "memory": memory})

@@ -108,6 +108,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "redirect.forwarded.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
     "devices.front.PhoneMiddleware",  # a phone needs nothing of what stands below
+    "redirect.chunked.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,5 +1,6 @@
 """The README's tour, run as a newcomer runs it: in a fresh copy, by the commands as they are printed."""
 
+import http.client
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,18 @@ def test_tour(service: tuple[Path, int]) -> None:
     )
     assert phone.count('"lastAccessStatus":"Success"') == 2
     assert phone.count('"numRequests":1') == 2
+
+
+@pytest.mark.parametrize("size", [1, 600_000])
+def test_a_body_in_chunks_is_read(service: tuple[Path, int], size: int) -> None:
+    """A client that does not say how long its body is gets the answer that its body deserves."""
+    _, port = service
+    body = b'{"userName": "nobody", "password": "' + b"x" * size + b'"}'
+    headers = {"Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("POST", "/api/v1/login", iter([body[:20], body[20:]]), headers, encode_chunked=True)
+        with connection.getresponse() as response:
+            assert response.status == (401 if size == 1 else 413)
 
 
 def test_first_start_prints_logins(service: tuple[Path, int]) -> None:

@@ -9,7 +9,7 @@ wsgi_app = "redirect.asgi:application"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 backlog = 4096  # a site that gets its power back asks with all its phones at once
 
-# SQLite has one writer, and budgets of sources are kept per process: more than one is for PostgreSQL.
+# SQLite has one writer: more than one process is for PostgreSQL.
 workers = int(os.environ.get("WEB_WORKERS") or 1)
 worker_class = "redirect.worker.PhoneWorker"
 preload_app = True  # a worker that was killed is back at once

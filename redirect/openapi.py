@@ -23,7 +23,6 @@ from drf_spectacular.utils import (
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -595,19 +594,7 @@ SERVICE_PATHS: Schema = {
 # --- Pages -----------------------------------------------------------------------------------------------------
 
 
-class _JSONErrors:
-    """These views render other types than JSON, but errors are JSON everywhere."""
-
-    request: Any
-
-    def handle_exception(self, exc: Exception) -> Response:
-        response: Response = super().handle_exception(exc)  # type: ignore[misc]
-        self.request.accepted_renderer = JSONRenderer()
-        self.request.accepted_media_type = JSONRenderer.media_type
-        return response
-
-
-class SchemaView(_JSONErrors, APIView):
+class SchemaView(APIView):
     """The document. It is the same for everybody, so it is made once."""
 
     authentication_classes = ()
@@ -627,7 +614,7 @@ def _document() -> Schema:
     return document
 
 
-class DocsView(_JSONErrors, SpectacularSwaggerSplitView):
+class DocsView(SpectacularSwaggerSplitView):
     """The document to read and to try, without any inline script: the content policy allows none."""
 
     authentication_classes = ()

@@ -46,7 +46,7 @@ class Reply:
     """An HTTP answer."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes = b""
 
 
@@ -66,8 +66,7 @@ class Front:
             await self.django(scope, receive, send)
             return
         reply = await self._reply(scope, asked_mac)
-        headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in reply.headers]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         body = b"" if scope["method"] == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 
@@ -116,7 +115,7 @@ class PhoneMiddleware:
         response = HttpResponse(b"" if request.method == "HEAD" else reply.body, status=reply.status)
         del response["Content-Type"]
         for name, value in reply.headers:
-            response[name] = value
+            response[name.decode("ascii")] = value.decode("ascii")
         return response
 
 
@@ -148,7 +147,7 @@ def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
 def reply_to(visit: Visit, answer: Answer) -> Reply:
     """302 to where the configuration is; else 404, or 429 for a source that misses too often."""
     if answer.url is not None:
-        return _reply(302, "text/plain; charset=utf-8", headers=(("Location", answer.url),))
+        return Reply(302, ((b"Location", answer.url.encode("ascii")), *REDIRECT_HEADERS))
     if wait := misses.over_budget(source_of(visit.address), visit.mac):
         return _refusal(too_many_requests(wait))
     return _refusal(ApiError(404, f"device MAC {visit.mac} was not found"))
@@ -161,23 +160,20 @@ def later() -> Reply:
 
 def _refusal(error: ApiError) -> Reply:
     body = json.dumps(error.body).encode("ascii")
-    return _reply(error.status, "application/json", body, tuple(error.headers.items()))
+    own = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in error.headers.items())
+    return Reply(error.status, (*own, *_headers(b"application/json", body)), body)
 
 
-def _reply(status: int, content_type: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    return Reply(
-        status,
-        (
-            *headers,
-            ("Content-Type", content_type),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-        ),
-        body,
+def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"Content-Type", content_type),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
     )
 
 
+REDIRECT_HEADERS = _headers(b"text/plain; charset=utf-8")
 METHOD_NOT_ALLOWED = _refusal(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
 
 
@@ -193,4 +189,5 @@ def _environment(scope: Scope) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:200])
+    text = text[:200]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -17,6 +17,7 @@ from devices.batcher import Away, LostRace, Refused, Store
 from devices.link import SECONDS_TO_FIRST_CONNECT, Link
 from devices.lookup import Found
 from devices.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
+from redirect.arrays import literal
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class PostgreSQLStore:
     async def _look_up(self, batch: Sequence[Asked], backend: int | None, away: Away) -> dict[str, Found]:
         if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:
             raise away
-        macs = {"macs": [asked.visit.mac for asked in batch]}
+        macs = {"macs": literal([asked.visit.mac for asked in batch])}
         found, _ = found_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
         self._owed.append(Owed(batch, backend))
         self._visits_owed += len(batch)

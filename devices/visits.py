@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from devices.lookup import Answer, Found, Visit, decide
 from devices.models import AccessStatus, Outcome
+from redirect.arrays import literal
 
 # Devices are locked in the order of their MACs, as bulk calls do, and only those that nobody else holds. A device
 # that is held is read, answered and logged without its lock (`counted` false), and counted a moment later by
@@ -155,12 +156,12 @@ def parameters(batch: Sequence[Asked]) -> dict[str, Any]:
     visits = [asked.visit for asked in batch]
     time = max(asked.time for asked in batch)
     return {
-        "macs": [visit.mac for visit in visits],
-        "proofs": [visit.proof.value for visit in visits],
-        "addresses": [visit.address for visit in visits],
-        "user_agents": [visit.user_agent for visit in visits],
-        "subjects": [visit.certificate_subject for visit in visits],
-        "log_unknown": [asked.log_unknown for asked in batch],
+        "macs": literal([visit.mac for visit in visits]),
+        "proofs": literal([visit.proof.value for visit in visits]),
+        "addresses": literal([visit.address for visit in visits]),
+        "user_agents": literal([visit.user_agent for visit in visits]),
+        "subjects": literal([visit.certificate_subject for visit in visits]),
+        "log_unknown": literal([asked.log_unknown for asked in batch]),
         "time": time,
         "now": time.replace(microsecond=0),  # times are told in whole seconds: manual chapter 12
     }

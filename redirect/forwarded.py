@@ -4,6 +4,7 @@ A header that nobody vouches for is taken out at the door, so that no later rule
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -32,6 +33,7 @@ def apply_forwarded(meta: dict[str, str]) -> None:
             del meta[name]
 
 
+@lru_cache(maxsize=10_000)  # phones ask from few addresses, and each asks here twice
 def source_of(address: str) -> str:
     """What is limited as one source: an IPv4 address, or the /64 network of an IPv6 address."""
     parsed = _parse(address)
@@ -57,6 +59,7 @@ def _is_trusted(address: str) -> bool:
     return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
 
 
+@lru_cache(maxsize=10_000)
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address.strip())

@@ -3,9 +3,11 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from devices.models import Device
-from redirect.arrays import integers, table_of, texts
+from redirect.arrays import integers, literal, table_of, texts
 from tests.conftest import Cast, make_device
 
 ODD_TEXTS = ["", " ", "'", '"', "\\", "{a,b}", "NULL", "null", "é🎉", "%s", "[1]", "\n"]
@@ -51,3 +53,24 @@ def test_in_a_set(cast: Cast) -> None:
     device = make_device(cast.provider)
     assert Device.objects.filter(mac__in=texts({device.mac})).get() == device
     assert Device.objects.filter(pk__in=integers({device.pk: None}.keys())).get() == device
+
+
+PRINTABLE = st.text(st.characters(codec="utf-8").filter(str.isprintable))
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="arrays are PostgreSQL's")
+@pytest.mark.django_db
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.none() | PRINTABLE | st.sampled_from(["", "NULL", "null", '"', "\\", "{a,b}", "\\u0041", " "])))
+def test_an_array_literal_is_read_as_it_was_meant(values: list[str | None]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::text[]", [literal(values)])
+        assert cursor.fetchone() == (values,)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="arrays are PostgreSQL's")
+@pytest.mark.django_db
+def test_a_literal_of_flags() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::boolean[]", [literal([True, False, None])])
+        assert cursor.fetchone() == ([True, False, None],)

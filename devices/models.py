@@ -106,6 +106,7 @@ class Access(models.Model):
         verbose_name_plural = "accesses"
         indexes: ClassVar = [
             models.Index(fields=["device_id", "time"], name="access_of_device"),
+            models.Index(fields=["group_id", "time"], name="access_of_group"),
             models.Index(fields=["time"], name="access_uncounted", condition=Q(counted=False)),
             models.Index(fields=["time"], name="access_of_unknown_mac", condition=Q(device_id=None)),
         ]

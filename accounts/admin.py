@@ -1,20 +1,16 @@
-"""Groups and users in the admin, its login, and what all its lists share.
+"""Groups and users in the admin, and what all its lists share.
 
 Only Django's own permissions count here: the tenants' levels mean nothing in the admin, and the reverse.
 """
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.admin.forms import AdminPasswordChangeForm as OwnPasswordChangeForm
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
-from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import ValidationError
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.models import Group as Role
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import PROTECT, Model, QuerySet
 from django.forms import ModelForm
@@ -23,96 +19,13 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
-from accounts.login import change_password, log_in, unblock
+from accounts.login import unblock
 from accounts.models import Group, GroupType, User, block_horizon
-from redirect.errors import ApiError
 from redirect.transactions import lost_race
-
-# --- The door -------------------------------------------------------------------------------------------------
-
-
-def refusal(error: ApiError) -> ValidationError:
-    """Why accounts/login.py let nobody in, as the sentence that a form shows."""
-    match error.status:
-        case 403:
-            return ValidationError(
-                "The password must be changed first: send userName, oldPassword and newPassword as JSON to "
-                "POST /api/v1/changePassword, then log in here with the new one."
-            )
-        case 429:
-            wait = error.headers["Retry-After"]
-            return ValidationError(f"There were too many attempts. Try again in {wait} seconds.")
-        case _:
-            first = error.body.get("errors", [error.body])[0]
-            return ValidationError(first["description"])
-
-
-class LoginForm(AdminAuthenticationForm):
-    """Logs in where the API does: the same check, counted once for each attempt."""
-
-    def clean(self) -> dict[str, Any]:
-        login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
-        if login and password:
-            assert self.request is not None
-            try:
-                self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
-            except ApiError as error:
-                raise refusal(error) from error
-            self.confirm_login_allowed(self.user_cache)
-        return self.cleaned_data
-
-    def confirm_login_allowed(self, user: Any) -> None:
-        """Only staff; tenants have the API."""
-        if not user.is_staff:
-            raise ValidationError("This page is for support staff, and this user is not one of them.")
-
-
-class OwnPasswordForm(OwnPasswordChangeForm):
-    """Changes the password where the API does: a wrong old one is counted, and all tokens end."""
-
-    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
-        self.address = address
-        super().__init__(*args, **kwargs)
-
-    def clean_old_password(self) -> str:
-        """Left to `clean`, which counts."""
-        return str(self.cleaned_data["old_password"])
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not self.errors:
-            try:
-                change_password(
-                    self.user.get_username(), cleaned["old_password"], cleaned["new_password1"], self.address
-                )
-            except ApiError as error:
-                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
-            self.user.refresh_from_db()
-        return cleaned
-
-    def save(self, commit: bool = True) -> Any:
-        """It is saved already."""
-        return self.user
-
-
-def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-    """The admin's page for one's own password, with the form above."""
-    view = PasswordChangeView.as_view(
-        form_class=partial(OwnPasswordForm, address=request.META["REMOTE_ADDR"]),
-        success_url=reverse("admin:password_change_done"),
-        extra_context=admin.site.each_context(request) | (extra_context or {}),
-    )
-    return view(request)
-
-
-admin.site.site_header = admin.site.site_title = "Redirect Service"
-admin.site.index_title = "Support desk"
-admin.site.site_url = None  # there is no site but this one
-admin.site.enable_nav_sidebar = False  # four tables need no menu, and their columns the room
-admin.site.login_form = LoginForm
-admin.site.password_change = change_own_password  # type: ignore[method-assign]
-
 
 # --- What all lists share ---------------------------------------------------------------------------------------
 
@@ -145,7 +58,7 @@ def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
     )
 
 
-class TableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TableAdmin(ModelAdmin):
     """A table of the service, of which there may be a million rows.
 
     `fixed_fields` are given when a row is created, and never again, as in the API.
@@ -168,7 +81,7 @@ class TableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """A description may have line breaks, which a field of one line would take away."""
         if db_field.name == "description":
-            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 3})
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -270,6 +183,11 @@ def _check_group_and_level(form: Any) -> None:
 class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
     """A user with a password."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in "password1", "password2":
+            self.fields[name].widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+
     class Meta:
         model = User
         fields = ("login",)
@@ -280,7 +198,7 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
         return self.cleaned_data
 
 
-class UserForm(UserChangeForm):  # type: ignore[type-arg]
+class UserForm(UserChangeForm):
     """What is known of a user; the password has a page of its own."""
 
     class Meta:
@@ -295,7 +213,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]
         return self.cleaned_data
 
 
-class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+class PasswordForm(AdminPasswordChangeForm):
     """A new password, which also ends a block and all tokens, as one given by an Administrator does."""
 
     def save(self, commit: bool = True) -> Any:
@@ -432,3 +350,13 @@ class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
 def _within_reach(request: HttpRequest, user: Any) -> bool:
     """Whether this user may be changed by somebody who has the permission to change users."""
     return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
+
+
+# --- Staff roles ------------------------------------------------------------------------------------------------
+
+admin.site.unregister(Role)
+
+
+@admin.register(Role)
+class RoleAdmin(TableAdmin, auth_admin.GroupAdmin):
+    """What support staff may do, role by role."""

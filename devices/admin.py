@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounts.admin import TableAdmin
 from accounts.models import Group
 from devices import mac
-from devices.models import Device
+from devices.models import Access, Device
 from locations.models import Location
 from redirect.listing import among, contains
 
@@ -79,3 +79,27 @@ class DeviceAdmin(TableAdmin):
         found |= among("group", Group.objects.all(), contains(term, texts=("name",)))
         found |= among("location", Location.objects.all(), contains(term, texts=("url",)))
         return queryset.filter(found), False
+
+
+@admin.register(Access)
+class AccessAdmin(TableAdmin):
+    """What phones asked for and got; nobody writes it by hand."""
+
+    list_display = ("time", "spelled_mac", "outcome", "address", "user_agent", "location_url")
+    list_filter = ("outcome", "time")
+    search_fields = ("mac",)
+    ordering = ("-time", "-pk")
+    sortable_by = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="MAC")
+    def spelled_mac(self, access: Access) -> str:
+        return mac.display(access.mac)

@@ -88,7 +88,10 @@ ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 
 INSTALLED_APPS = [
     "accounts",  # before Django's own: its changepassword command is the one to use
-    "django.contrib.admin",
+    # The admin: the desk's own templates, those of the look, Django's.
+    "desk",
+    "unfold.apps.BasicAppConfig",
+    "desk.apps.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -119,6 +122,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "desk.content_policy.relax_for_admin",
 ]
 
 ROOT_URLCONF = "redirect.urls"
@@ -237,6 +241,18 @@ SPECTACULAR_SETTINGS = {
     # In the order of the manual, as urls.py and the views have them.
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
+}
+
+# --- Support desk ---------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Redirect Service",
+    "SITE_HEADER": "Redirect Service",
+    "SITE_SUBHEADER": "Support desk",
+    "SITE_SYMBOL": "deskphone",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "desk.menu.navigation"},
 }
 
 # --- Browser safety -------------------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""The forms by which support staff log in and change their own password, where the API does."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+
+from accounts.login import change_password, log_in
+from redirect.errors import ApiError
+
+
+def refusal(error: ApiError) -> ValidationError:
+    """Why accounts/login.py let nobody in, as the sentence that a form shows."""
+    match error.status:
+        case 403:
+            return ValidationError(
+                "The password must be changed first: send userName, oldPassword and newPassword as JSON to "
+                "POST /api/v1/changePassword, then log in here with the new one."
+            )
+        case 429:
+            wait = error.headers["Retry-After"]
+            return ValidationError(f"There were too many attempts. Try again in {wait} seconds.")
+        case _:
+            first = error.body.get("errors", [error.body])[0]
+            return ValidationError(first["description"])
+
+
+class LoginForm(AuthenticationForm):
+    """Logs in where the API does: the same check, counted once for each attempt."""
+
+    def clean(self) -> dict[str, Any]:
+        login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if login and password:
+            assert self.request is not None
+            try:
+                self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
+            except ApiError as error:
+                raise refusal(error) from error
+            self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Only staff; tenants have the API."""
+        if not user.is_staff:
+            raise ValidationError("This page is for support staff, and this user is not one of them.")
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """Changes the password where the API does: a wrong old one is counted, and all tokens end."""
+
+    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
+        self.address = address
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        """Left to `clean`, which counts."""
+        return str(self.cleaned_data["old_password"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                change_password(
+                    self.user.get_username(), cleaned["old_password"], cleaned["new_password1"], self.address
+                )
+            except ApiError as error:
+                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
+            self.user.refresh_from_db()
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:
+        """It is saved already."""
+        return self.user

@@ -1,0 +1,23 @@
+"""The support desk: what support staff see of the whole service, as the site of Django's admin."""
+
+from django.apps import AppConfig
+from django.contrib.admin import autodiscover
+from django.contrib.admin.apps import SimpleAdminConfig
+
+
+class DeskConfig(AppConfig):
+    """The pages that go across resources, and the roles of staff."""
+
+    name = "desk"
+    default = True
+
+
+class DeskAdminConfig(SimpleAdminConfig):
+    """django.contrib.admin with the support desk as its site."""
+
+    default_site = "desk.site.DeskSite"
+
+    def ready(self) -> None:
+        """As Django's own AdminConfig does, which would count as a second default of this module."""
+        super().ready()
+        autodiscover()

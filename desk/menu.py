@@ -1,0 +1,38 @@
+"""The menu at the side: what this member of staff may look at, and nothing else."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+# Title, icon, page, and the permission that it takes.
+PAGES = (
+    ("Phones", (
+        ("Dashboard", "monitoring", "admin:index", ""),
+        ("Find", "search", "admin:find", ""),
+        ("Devices", "deskphone", "admin:devices_device_changelist", "devices.view_device"),
+        ("Locations", "location_on", "admin:locations_location_changelist", "locations.view_location"),
+        ("Requests of phones", "receipt_long", "admin:devices_access_changelist", "devices.view_access"),
+    )),
+    ("Customers", (
+        ("Groups", "corporate_fare", "admin:accounts_group_changelist", "accounts.view_group"),
+        ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
+    )),
+    ("Support desk", (
+        ("Staff roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
+    )),
+)  # fmt: skip
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of links, as the look of the admin wants them."""
+    menu = []
+    for title, pages in PAGES:
+        items = [
+            {"title": name, "icon": icon, "link": reverse(page)}
+            for name, icon, page, permission in pages
+            if not permission or request.user.has_perm(permission)
+        ]
+        if items:
+            menu.append({"title": title, "separator": True, "items": items})
+    return menu

@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg check format lock fuzz faults bench clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock fuzz faults bench clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,6 +24,9 @@ test: env ## the whole suite on SQLite (ARGS="-k login" for a part)
 
 test-pg: env ## the whole suite on PostgreSQL: TEST_DATABASE_URL, or a temporary cluster
 	@.venv/bin/python tools/with_postgres .venv/bin/pytest -n 2 $(ARGS)
+
+test-browser: env ## the support desk in a real Chromium (SCREENSHOTS=docs/screenshots takes its pictures anew)
+	@.venv/bin/pytest -m browser tests/browser $(ARGS)
 
 check: env ## format, lint, types, layers, migrations, deployment, OpenAPI, compose file, lock files
 	@tools/check

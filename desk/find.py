@@ -1,11 +1,179 @@
-"""One field that finds a phone, a group, a user or a location by whatever the caller has at hand."""
+"""One field that finds a phone, a group, a user or a location by whatever the caller has at hand.
+
+A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from accounts.models import Group, User
+from devices import mac
+from devices.models import Access, Device
+from locations.models import Location
+from redirect.listing import contains
+
+LONGEST_TEXT = 2_000
+MACS_LOOKED_AT = 10
+ROWS_SHOWN = 10
+ACCESSES_SHOWN = 20
+
+_HEX = "[0-9A-Fa-f]"
+_MAC = re.compile(
+    rf"(?<!{_HEX})(?:{_HEX}{{2}}(?P<pairs>[:\-. ]?)(?:{_HEX}{{2}}(?P=pairs)){{4}}{_HEX}{{2}}"
+    rf"|{_HEX}{{4}}(?P<fours>[.:\- ])(?:{_HEX}{{4}}(?P=fours)){_HEX}{{4}})(?!{_HEX})"
+)
+# Request ids and the like, whose last part looks like a MAC.
+_UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
+
+
+def macs_in(text: str) -> list[str]:
+    """The distinct MACs that a text mentions in any spelling, normalised, in their order.
+
+    >>> macs_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
+    ['00A0C914C829', '00A0C914C830']
+    """
+    text = _UUID.sub(" ", unquote(text))
+    return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _MAC.finditer(text)))
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A MAC that was asked for: its device, or what is known of a MAC that nobody owns."""
+
+    mac: str
+    device: Device | None
+    accesses: list[Access] = field(default_factory=list)
+
+    @property
+    def spelled(self) -> str:
+        """As every page shows a MAC."""
+        return mac.display(self.mac)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The first rows of a table in which the text stands, and the list that shows all."""
+
+    title: str
+    rows: list[tuple[str, str, str]]  # what it is called, what else is told of it, its page
+    more: str
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """GET /admin/find/?q=…"""
-    context = {**admin.site.each_context(request), "title": "Find", "query": request.GET.get("q", "")}
+    """GET /admin/find/?q=…: one hit leads straight to its page."""
+    query = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_TEXT]
+    phones = _phones(request, query)
+    tables = [] if phones or not query else _tables(request, query)
+    pages = [_page_of(phone.device) for phone in phones if phone.device]
+    pages += [row[2] for table in tables for row in table.rows]
+    if len(pages) == 1 and len(phones) <= 1:
+        return HttpResponseRedirect(pages[0])
+    context = {
+        **admin.site.each_context(request),
+        "title": "Find",
+        "query": query,
+        "phones": phones,
+        "tables": tables,
+        "pages": pages,
+    }
     return TemplateResponse(request, "desk/find.html", context)
+
+
+def _page_of(row: Any) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def _phones(request: HttpRequest, query: str) -> list[Phone]:
+    """The MACs of a text; those that nobody owns with what the log has of them."""
+    macs = macs_in(query)[:MACS_LOOKED_AT] if request.user.has_perm("devices.view_device") else []
+    devices = {d.mac: d for d in Device.objects.filter(mac__in=macs).select_related("group", "location")}
+    accesses: dict[str, list[Access]] = {}
+    unowned = [text for text in macs if text not in devices]
+    if unowned and request.user.has_perm("devices.view_access"):
+        for access in _latest(unowned):
+            accesses.setdefault(access.mac, []).append(access)
+    return [Phone(text, devices.get(text), accesses.get(text, [])) for text in macs]
+
+
+def _latest(macs: list[str]) -> QuerySet[Access]:
+    """The newest accesses of each MAC."""
+    place = Window(RowNumber(), partition_by="mac", order_by=("-time", "-id"))
+    accesses = Access.objects.filter(mac__in=macs).annotate(place=place)
+    return accesses.filter(place__lte=ACCESSES_SHOWN).order_by("-time", "-id")
+
+
+def _tables(request: HttpRequest, query: str) -> list[Rows]:
+    """Where a text that is no MAC stands, in the tables that this member of staff may look at."""
+    may = request.user.has_perm
+    tables = []
+    if may("accounts.view_group"):
+        groups = Group.objects.filter(contains(query, texts=("name",))).select_related("reseller")
+        tables.append(_rows("Groups", groups.order_by("name"), query, str, _kind_of_group))
+    if may("accounts.view_user"):
+        named = contains(query, texts=("login", "first_name", "last_name", "email"))
+        users = User.objects.get_queryset().filter(named).select_related("group")
+        tables.append(_rows("Users", users.order_by("login"), query, str, _kind_of_user))
+    if may("locations.view_location"):
+        locations = Location.objects.filter(_url_like(query)).select_related("group")
+        tables.append(_rows("Locations", locations.order_by("pk"), query, _url_of, _owner_of))
+    if may("devices.view_device"):
+        described = contains(query, texts=("description",))
+        if part := mac.fragment(query):
+            described |= Q(mac__icontains=part)
+        devices = Device.objects.filter(described).select_related("group")
+        tables.append(
+            _rows("Devices", devices.order_by("pk"), query, lambda d: mac.display(d.mac), _kind_of_device)
+        )
+    return [table for table in tables if table.rows]
+
+
+def _rows(
+    title: str,
+    found: QuerySet[Any],
+    query: str,
+    name: Callable[[Any], str],
+    told: Callable[[Any], str],
+) -> Rows:
+    options = found.model._meta
+    address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    rows = [(name(row), told(row), _page_of(row)) for row in found[:ROWS_SHOWN]]
+    return Rows(title, rows, f"{address}?{urlencode({'q': query})}" if len(rows) == ROWS_SHOWN else "")
+
+
+def _url_like(query: str) -> Q:
+    """A location's URL template holds the text; or the host of a URL, as a phone got it with its placeholders."""
+    found = contains(query, texts=("url",))
+    host = urlsplit(query).netloc if "://" in query else ""
+    return found | contains(f"://{host}/", texts=("url",)) if host else found
+
+
+def _url_of(location: Location) -> str:
+    return location.url
+
+
+def _owner_of(row: Location) -> str:
+    return str(row.group)
+
+
+def _kind_of_group(group: Group) -> str:
+    return f"Provider of {group.reseller}" if group.reseller else "Reseller"
+
+
+def _kind_of_user(user: User) -> str:
+    kind = f"{user.permission_level} of {user.group}" if user.group else "Support staff" if user.is_staff else ""
+    return f"{kind}, blocked now" if user.blocked_since else kind
+
+
+def _kind_of_device(device: Device) -> str:
+    return f"{device.group}: {device.description}" if device.description else str(device.group)

@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import LoginForm, OwnPasswordForm
-from desk import find
+from desk import dashboard, find
 
 
 class DeskSite(UnfoldAdminSite):
@@ -18,10 +18,16 @@ class DeskSite(UnfoldAdminSite):
 
     site_url = None  # there is no site but this one
     login_form = LoginForm
+    index_template = "desk/dashboard.html"
 
     def extra_urls(self) -> list[URLPattern]:
         """The pages that belong to no table."""
         return [path("find/", self.admin_view(find.page), name="find")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The dashboard."""
+        context = {"title": "Dashboard", **dashboard.content(request), **(extra_context or {})}
+        return super().index(request, context)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The look's own search knows the names of tables only; ours finds phones."""

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
+from devices import mac
 from locations import url_template
 from locations.models import Location
 from redirect.trigram import trigram_index
@@ -79,6 +80,11 @@ class Device(models.Model):
     def __str__(self) -> str:
         return self.mac
 
+    @property
+    def spelled(self) -> str:
+        """The MAC as every answer and page shows it."""
+        return mac.display(self.mac)
+
 
 class Access(models.Model):
     """A phone's request and what it got: the log that support staff and tenants read.
@@ -105,7 +111,7 @@ class Access(models.Model):
     class Meta:
         verbose_name_plural = "accesses"
         indexes: ClassVar = [
-            models.Index(fields=["device_id", "time"], name="access_of_device"),
+            models.Index(fields=["mac", "time"], name="access_of_mac"),
             models.Index(fields=["group_id", "time"], name="access_of_group"),
             models.Index(fields=["time"], name="access_uncounted", condition=Q(counted=False)),
             models.Index(fields=["time"], name="access_of_unknown_mac", condition=Q(device_id=None)),

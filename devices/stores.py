@@ -39,8 +39,8 @@ WHERE pid = %(pid)s::int AND application_name = 'phones'
 """
 IS_RECORDED = """
 SELECT EXISTS (
-    SELECT 1 FROM devices_access a JOIN devices_device d ON d.id = a.device_id
-    WHERE d.mac = ANY(%(macs)s::text[]) AND a.time = %(time)s::timestamptz
+    SELECT 1 FROM devices_access
+    WHERE mac = ANY(%(macs)s::text[]) AND time = %(time)s::timestamptz AND device_id IS NOT NULL
 )
 """
 

@@ -80,8 +80,10 @@ class DeviceAccessesView(ScopedView):
     actions: ClassVar = {"GET": Action.VIEW}
 
     def get(self, request: Request, **id_or_mac: int | str) -> Response:
-        device = Device.objects.filter(**id_or_mac).values("id")
-        return _access_log(request, Access.objects.visible_to(self.user).filter(device_id__in=device))
+        device = Device.objects.filter(**id_or_mac).first()
+        accesses = Access.objects.visible_to(self.user)
+        of_device = accesses.filter(mac=device.mac, device_id=device.pk) if device else accesses.none()
+        return _access_log(request, of_device)
 
 
 def _access_log(request: Request, accesses: AccessQuerySet) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from redirect.deadline import Connection
 
@@ -97,6 +98,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.contrib.postgres",
     "rest_framework",
     "django_filters",
@@ -250,9 +252,11 @@ UNFOLD = {
     "SITE_HEADER": "Redirect Service",
     "SITE_SUBHEADER": "Support desk",
     "SITE_SYMBOL": "deskphone",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("desk/icon.svg")}],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "desk.menu.navigation"},
+    "STYLES": [lambda request: static("desk/desk.css")],
 }
 
 # --- Browser safety -------------------------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+"""A real Chromium, and the real service with the demo data, as support staff meet them."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOT_COPIED = shutil.ignore_patterns(".*", "var", "__pycache__")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox: a root account, such as a container's, can have none. The rest keeps it from calling home.
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Service:
+    """A running service: its folder, its address and the platform operator's password."""
+
+    folder: Path
+    address: str
+    password: str
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """What a command of manage.py printed."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=self.folder,
+            env=_environment() | environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"LOGIN_LIMIT_PER_SOURCE": "0", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A copy of the project, served by `make run`'s own script with its demo data."""
+    folder = tmp_path_factory.mktemp("desk") / "copy"
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    output = folder.parent / "output"
+    with output.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, "tools/run"],
+            cwd=folder,
+            env=_environment() | {"PORT": str(port)},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            until = time.monotonic() + 90
+            while not _is_ready(address):
+                if time.monotonic() > until or server.poll() is not None:
+                    pytest.fail(f"The service did not start:\n{output.read_text()}")
+                time.sleep(0.3)
+            logins = (folder / "var/demo-logins.txt").read_text()
+            found = re.search(r"Password of all demo users: (\S+)", logins)
+            assert found, logins
+            yield Service(folder, address, found[1])
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/readyz", timeout=5)  # noqa: S310 - our own
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The machine's own browser."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.fail("No Chromium was found (Debian and Ubuntu: apt-get install chromium).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(service: Service, chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page of the service for a member of staff who has logged in by the form.
+
+    Whatever the browser complains of fails the test: errors of scripts, of the content policy, of loading.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_as(path: str, login: str = "demo-operator", password: str = service.password, **options: Any) -> Any:
+        context = chromium.new_context(base_url=service.address, **{"viewport": LAPTOP, **options})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/admin/login/?next=/admin/")
+        page.get_by_label("Login").fill(login)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{service.address}/admin/")
+        if path != "/admin/":
+            page.goto(path)
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+LAPTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
+    """Takes a picture of a page into the folder that SCREENSHOTS names, if it names one."""
+    folder = os.environ.get("SCREENSHOTS")
+
+    def take(page: Any, name: str) -> None:
+        if folder:
+            page.evaluate("document.activeElement && document.activeElement.blur()")
+            page.wait_for_timeout(300)
+            page.screenshot(path=ROOT / folder / f"{name}.png", full_page=True)
+
+    return take

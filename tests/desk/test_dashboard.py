@@ -1,0 +1,178 @@
+"""The dashboard: what it tells is what happened, and only to those who may know."""
+
+import json
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from devices.models import Access, AccessStatus, Outcome
+from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
+
+NOON = datetime(2026, 11, 22, 12, 30, 20, tzinfo=timezone.get_fixed_timezone(0))
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return browser_of(make_operator())
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def staff(*permissions: str) -> Client:
+    user = make_user(None, None, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    assert user.user_permissions.count() == len(permissions)
+    return browser_of(user)
+
+
+def unknown(mac: str, time: datetime) -> Access:
+    return Access.objects.create(time=time, mac=mac, outcome=Outcome.UNKNOWN, address="192.0.2.9", user_agent="x")
+
+
+def charts_of(answer: Any) -> list[dict[str, Any]]:
+    return [json.loads(chart.data) for chart in answer.context["charts"]]
+
+
+def bars(chart: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """By outcome: the labels of those bars that are not empty."""
+    return {
+        one["label"]: {label: n for label, n in zip(chart["labels"], one["data"], strict=True) if n}
+        for one in chart["datasets"]
+        if any(one["data"])
+    }
+
+
+def test_requests_stand_in_their_minute_and_hour(operator: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("desk.dashboard.timezone.now", lambda: NOON)
+    device = make_device(cast.provider)
+    for ago, outcome in [
+        (timedelta(0), Outcome.REDIRECTED),
+        (timedelta(seconds=19), Outcome.REDIRECTED),
+        (timedelta(seconds=21), Outcome.NO_LOCATION),
+        (timedelta(minutes=59), Outcome.REDIRECTED),
+        (timedelta(minutes=61), Outcome.REDIRECTED),  # no longer in the last hour
+        (timedelta(hours=23), Outcome.CERTIFICATE_MISMATCH),
+        (timedelta(hours=24), Outcome.CERTIFICATE_MISMATCH),  # no longer in the last day
+    ]:
+        make_access(device, outcome, time=NOON - ago)
+    minutes, hours = charts_of(operator.get("/admin/"))
+    assert (len(minutes["labels"]), len(hours["labels"])) == (60, 24)
+    assert (minutes["labels"][0], minutes["labels"][-1]) == ("11:31", "12:30")
+    assert (hours["labels"][0], hours["labels"][-1]) == ("13:00", "12:00")
+    named = {outcome: outcome.label for outcome in Outcome}
+    assert bars(minutes) == {
+        named[Outcome.REDIRECTED]: {"12:30": 2, "11:31": 1},
+        named[Outcome.NO_LOCATION]: {"12:29": 1},
+    }
+    assert bars(hours) == {
+        named[Outcome.REDIRECTED]: {"12:00": 2, "11:00": 2},
+        named[Outcome.NO_LOCATION]: {"12:00": 1},
+        named[Outcome.CERTIFICATE_MISMATCH]: {"13:00": 1},
+    }
+
+
+def test_groups_with_most_failures_first_and_those_of_yesterday_not(operator: Client, cast: Cast):
+    some, more, old = (make_device(group) for group in (cast.provider, cast.sibling, cast.stranger))
+    make_access(some, Outcome.NO_LOCATION)
+    make_access(some, Outcome.REDIRECTED)
+    make_access(more, Outcome.NO_LOCATION)
+    make_access(more, Outcome.CERTIFICATE_REQUIRED)
+    make_access(old, Outcome.NO_LOCATION, time=timezone.now() - timedelta(days=2))
+    rows = operator.get("/admin/").context["failing_groups"]
+    assert [(str(row["name"]), row["requests"]) for row in rows] == [("Munich Phones", 2), ("Berlin Phones", 1)]
+
+
+def test_macs_that_nobody_owns(operator: Client, cast: Cast):
+    now = timezone.now()
+    for ago in range(3):
+        unknown("00A0C914C829", now - timedelta(minutes=ago))
+    unknown("00A0C914C830", now)
+    unknown("00A0C914C831", now - timedelta(days=2))
+    make_access(make_device(cast.provider))
+    rows = operator.get("/admin/").context["unknown_macs"]
+    assert [(row["mac"], row["requests"]) for row in rows] == [("00:A0:C9:14:C8:29", 3), ("00:A0:C9:14:C8:30", 1)]
+    assert rows[0]["last"] == now
+
+
+def test_devices_by_state_and_group(operator: Client, cast: Cast):
+    location = make_location(cast.provider)
+    now = timezone.now()
+    make_device(cast.provider, location=location, last_access_status=AccessStatus.SUCCESS, last_access=now)
+    failing = make_device(cast.provider, last_access_status=AccessStatus.FAIL, last_access=now)
+    make_device(cast.provider, last_access_status=AccessStatus.FAIL, last_access=now - timedelta(days=3))
+    make_device(cast.sibling)
+    context = operator.get("/admin/").context
+    devices = context["devices"]
+    states = ("devices", "groups", "awaiting", "failing", "without_location")
+    assert [devices[state] for state in states] == [4, 2, 1, 2, 3]
+    assert [(str(row["group"]), row["devices"]) for row in devices["largest"]] == [
+        ("Berlin Phones", 3),
+        ("Munich Phones", 1),
+    ]
+    assert context["failing_devices"] == [failing]
+
+
+def test_users_who_are_blocked_now(operator: Client, cast: Cast):
+    blocked = make_user(cast.provider, user_block_time=timezone.now())
+    make_user(cast.provider, user_block_time=timezone.now() - timedelta(days=1))
+    assert list(operator.get("/admin/").context["blocked_users"]) == [blocked]
+
+
+def test_an_empty_service_says_what_to_do(operator: Client):
+    page = operator.get("/admin/").content.decode()
+    assert "No phone has asked in this time" in page
+    assert "There is no device yet" in page
+
+
+def test_one_sees_only_what_one_may(cast: Cast):
+    device = make_device(cast.provider, last_access_status=AccessStatus.FAIL, last_access=timezone.now())
+    make_access(device)
+    unknown("00A0C914C8FF", timezone.now())
+    make_user(cast.provider, login="blocked.one", user_block_time=timezone.now())
+    shown = {
+        (): set(),
+        ("view_access",): {"00:A0:C9:14:C8:FF", "Requests per minute"},
+        ("view_device",): {device.spelled, "Last request failed"},
+        ("view_user",): {"blocked.one"},
+    }
+    everything = set().union(*shown.values())
+    for permissions, expected in shown.items():
+        page = staff(*permissions).get("/admin/").content.decode()
+        assert {text for text in everything if text in page} == expected
+    assert Client().get("/admin/").status_code == 302
+
+
+def test_statements_depend_on_no_rows(operator: Client, cast: Cast):
+    def statements() -> list[str]:
+        with CaptureQueriesContext(connection) as queries:
+            assert operator.get("/admin/").status_code == 200
+        return [re.sub(r"\d+", "n", query["sql"])[:200] for query in queries]
+
+    make_access(make_device(cast.provider, last_access_status=AccessStatus.FAIL, last_access=timezone.now()))
+    unknown("00A0C914C829", timezone.now())
+    make_user(cast.provider, user_block_time=timezone.now())
+    few = statements()
+    for number in range(30):
+        group = make_group(f"Group {number}")
+        make_user(group, user_block_time=timezone.now())
+        make_access(make_device(group, last_access_status=AccessStatus.FAIL, last_access=timezone.now()))
+        unknown(f"00A0C914C8{number:02X}", timezone.now())
+    many = statements()
+    assert len(few) == len(many), [*few, "---", *many]
+
+
+def test_refresh_every_minute_only_where_it_is_asked_for(operator: Client):
+    assert 'http-equiv="refresh"' not in operator.get("/admin/").content.decode()
+    assert 'http-equiv="refresh" content="60"' in operator.get("/admin/?refresh=1").content.decode()

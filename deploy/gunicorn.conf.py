@@ -1,17 +1,31 @@
-"""gunicorn, for `make run` and for the image. The environment says where to listen, and with how many."""
+"""gunicorn, for `make run` and for the image. The environment says where to listen, and with how many.
+
+It serves everything from one kind of process. Where many phones boot while others work with the API, these get
+processes of their own (SERVE=api), so that neither can starve the other; deploy/nginx.conf tells them apart.
+"""
 
 import os
+import sys
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 _port = os.environ.get("PORT") or "8000"
 
-wsgi_app = "redirect.asgi:application"
+_serve = os.environ.get("SERVE") or "all"
+
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 backlog = 4096  # a site that gets its power back asks with all its phones at once
 
 # SQLite has one writer: more than one process is for PostgreSQL.
 workers = int(os.environ.get("WEB_WORKERS") or 1)
-worker_class = "redirect.worker.PhoneWorker"
+if _serve == "all":
+    wsgi_app = "redirect.asgi:application"
+    worker_class = "redirect.worker.PhoneWorker"
+elif _serve == "api":
+    wsgi_app = "redirect.wsgi:application"
+    worker_class = "gthread"
+    threads = int(os.environ.get("API_THREADS") or 8)
+else:
+    sys.exit(f"SERVE={_serve} must be all or api.")
 preload_app = True  # a worker that was killed is back at once
 keepalive = 30  # longer than nginx keeps an idle connection, so that it never writes into a closing one
 

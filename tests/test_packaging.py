@@ -127,3 +127,17 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert set(values) == {"SECRET_KEY", "JWT_SIGNING_KEY", "HTTPS"}
     assert len({values["SECRET_KEY"], values["JWT_SIGNING_KEY"]}) == 2
     assert min(len(values["SECRET_KEY"]), len(values["JWT_SIGNING_KEY"])) >= 50
+
+
+@pytest.mark.parametrize(("serve", "sound"), [("", True), ("all", True), ("api", True), ("phones", False)])
+def test_gunicorn_is_configured_for_all_and_for_the_api_alone(serve: str, sound: bool) -> None:
+    secrets = {"SECRET_KEY": "s" * 40, "JWT_SIGNING_KEY": "j" * 40}
+    checked = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--check-config", "-c", "deploy/gunicorn.conf.py"],
+        cwd=ROOT,
+        env=os.environ | secrets | {"SERVE": serve},
+        capture_output=True,
+        text=True,
+    )
+    assert (checked.returncode == 0) == sound, checked.stderr
+    assert sound or "SERVE=phones must be all or api" in checked.stderr

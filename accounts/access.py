@@ -25,6 +25,7 @@ class Action(Enum):
     CREATE_OR_DELETE_GROUP = auto()
     CHANGE_GROUP = auto()
     MANAGE_USERS = auto()
+    READ_AUDIT = auto()
 
 
 RESELLER_ADMINISTRATOR = (GroupType.RESELLER, Level.ADMINISTRATOR)
@@ -44,6 +45,7 @@ ALLOWED: Mapping[Action, set[tuple[GroupType, Level]]] = {
     Action.CREATE_OR_DELETE_GROUP: {RESELLER_ADMINISTRATOR},
     Action.CHANGE_GROUP: ADMINISTRATORS,
     Action.MANAGE_USERS: ADMINISTRATORS,
+    Action.READ_AUDIT: ADMINISTRATORS,
 }
 
 

@@ -18,6 +18,9 @@ from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import LoginSource, LoginStatus, User, block_horizon
+from audit import context
+from audit.models import HIDDEN, Event
+from audit.recording import record, record_failed_login
 from redirect.errors import ApiError, too_many_requests
 from redirect.forwarded import source_of
 
@@ -32,7 +35,9 @@ def log_in(login: str, password: str, address: str) -> User:
     """
     user = _check(login, password, address)
     if user.force_change_password:
-        _record(user, LoginStatus.FAIL)
+        with transaction.atomic():
+            _record(user, LoginStatus.FAIL)
+            record_failed_login(user, User)
         raise ApiError(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
     return user
 
@@ -40,6 +45,7 @@ def log_in(login: str, password: str, address: str) -> User:
 def change_password(login: str, old_password: str, new_password: str, address: str) -> None:
     """Give the user a new password; ends all tokens. Raises as `log_in` does, and 400 for a poor new password."""
     user = _check(login, old_password, address)
+    context.act_as(user)
     if new_password == old_password:
         raise passwords.not_allowed("newPassword", ["The new password must differ from the old one."])
     passwords.check_allowed("newPassword", new_password, user)
@@ -49,15 +55,20 @@ def change_password(login: str, old_password: str, new_password: str, address: s
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, force_change_password=False):
             raise failed()
+        record(Event.PASSWORD_CHANGED, user, {"password": [HIDDEN, HIDDEN]})
         user.end_tokens()
     logger.info("User %s has a new password", user.pk)
 
 
 def unblock(user: User) -> None:
     """Let a blocked user log in again at once."""
+    had_failed = bool(user.fail_login_attempts or user.user_block_time)
     user.fail_login_attempts = 0
     user.user_block_time = None
-    user.save(update_fields=["fail_login_attempts", "user_block_time"])
+    with transaction.atomic():
+        user.save(update_fields=["fail_login_attempts", "user_block_time"])
+        if had_failed:
+            record(Event.UNBLOCKED, user)
 
 
 def _check(login: str, password: str, address: str) -> User:
@@ -67,12 +78,14 @@ def _check(login: str, password: str, address: str) -> User:
     if not connection.in_atomic_block:
         connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
     right = passwords.matches(password, user.password if user else None)
-    if user is None:
-        LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
-    elif right and user.is_active and _record_success(user):
+    if user is not None and right and user.is_active and _record_success(user):
         return user
-    else:
-        _record_failure(user)
+    with transaction.atomic():
+        if user is None:
+            LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
+        else:
+            _record_failure(user)
+        record_failed_login(user, User)
     logger.info("A login from %s failed", address)
     raise failed()
 

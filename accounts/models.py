@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact
@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
+from audit.models import Event
+from audit.recording import record
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"
 
@@ -210,9 +212,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         providers = Group.objects.filter(reseller=self.group) if self.group.is_reseller else Group.objects.none()
         return [self.group.pk, *providers.values_list("pk", flat=True)]
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With the audit log's entry or not at all, also where Django's own commands save."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
     def end_tokens(self) -> None:
         """Every token of this user, of all logins, is dead from now on."""
-        self.token_families.all().delete()
+        with transaction.atomic():
+            ended, _ = self.token_families.all().delete()
+            if ended:
+                record(Event.TOKENS_ENDED, self)
 
 
 class TokenFamily(models.Model):

@@ -17,6 +17,9 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.login import failed
 from accounts.models import TokenFamily, User
+from audit import context
+from audit.models import Event
+from audit.recording import record
 
 FAMILY = "family"
 
@@ -61,7 +64,9 @@ def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
     # The condition decides between two that come with the same token: one of them is a thief.
     unspent = TokenFamily.objects.filter(pk=family.pk, refresh_jti=token["jti"])
     if not unspent.update(refresh_jti=family.refresh_jti, expires_at=family.expires_at):
-        family.delete()
+        with transaction.atomic():
+            if family.delete()[0]:
+                record(Event.TOKENS_ENDED, family.user)
         raise InvalidToken
     return family.user, tokens
 
@@ -110,4 +115,5 @@ class TokenAuthentication(JWTAuthentication):
         except UNREADABLE as error:
             raise InvalidToken from error
         family = _living_family(token)
+        context.act_as(family.user)
         return family.user, family

@@ -26,6 +26,8 @@ from accounts.serializers import (
     UserChanges,
     UserSerializer,
 )
+from audit.models import Event
+from audit.recording import record
 from redirect.errors import bad_attribute, conflict, forbidden
 from redirect.listing import ListQuery, depth_of, parameters
 from redirect.wire import read_body
@@ -78,7 +80,9 @@ class LogoutView(APIView):
 
     def post(self, request: Request) -> Response:
         read_body(EmptyBody, request)
-        request.auth.delete()
+        with transaction.atomic():
+            if request.auth.delete()[0]:
+                record(Event.LOGGED_OUT, request.auth.user)
         return Response({"description": "Logout succeeded"})
 
 

@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Group
+from audit.models import Changes, Event
+from audit.recording import Part, record_list
 from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from locations.models import Location
@@ -53,12 +55,24 @@ def create(
             _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
         new = _insert(group, macs, location_id, description)
         existing = [text for text in macs if text not in new]
-        owners = dict(_locked(Device.objects.all(), existing).values_list("mac", "group_id"))
+        rows = list(_locked(Device.objects.all(), existing).values_list("mac", "group_id", "location_id"))
+        owners = {text: group_id for text, group_id, _ in rows}
         if len(owners) < len(existing):
             raise LostRace  # one was deleted since the insert met it
         if location_id is not None:
             own = Device.objects.filter(group=group, mac__in=texts(existing))
             (own if override else own.filter(location=None)).update(location=location_id)
+        associated = [
+            text
+            for text, owner, place in rows
+            if owner == group.pk and location_id not in (None, place) and (override or place is None)
+        ]
+        record_list(
+            Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
+            Device,
+            [Part(group.pk, "Created", sorted(new)), Part(group.pk, "Associated", associated)],
+            _given(location=location_id, description=description if new else None),
+        )
         return new, owners
 
     new, owners = in_transaction(work)
@@ -81,9 +95,14 @@ def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
     """Delete these devices, all of them visible, or none; how many. Raises ApiError 400 naming the others."""
 
     def work() -> int:
-        found = set(_locked(visible, positions).values_list("mac", flat=True))
-        _refuse_missing(positions, found)
+        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
+        _refuse_missing(positions, owners)
         deleted: int = Device.objects.filter(mac__in=texts(positions))._raw_delete(Device.objects.db)
+        by_group: dict[int, list[str]] = {}
+        for text, owner in owners.items():
+            by_group.setdefault(owner, []).append(text)
+        parts = [Part(owner, "Removed", listed) for owner, listed in by_group.items()]
+        record_list(Event.DEVICES_REMOVED, Device, parts)
         return deleted
 
     return in_transaction(work)
@@ -105,14 +124,23 @@ def associate(
     def work() -> int:
         location = _lock_location(locations, not_found())
         devices = _locked(Device.objects.filter(group=location.group_id), positions)
-        rows = list(devices.values_list("pk", "mac", "location_id"))
-        _refuse_missing(positions, [text for _, text, _ in rows])
-        chosen = [pk for pk, _, place in rows if override or place is None]
-        rest = {pk for pk, _, _ in rows} - set(chosen)
+        rows = list(devices.values_list("pk", "mac", "location_id", "description"))
+        _refuse_missing(positions, [text for _, text, _, _ in rows])
+        chosen = [pk for pk, _, place, _ in rows if override or place is None]
+        rest = {pk for pk, _, _, _ in rows} - set(chosen)
         described = {} if description is UNSET else {"description": description}
         if rest and described:
             Device.objects.filter(pk__in=integers(rest)).update(**described)
-        return Device.objects.filter(pk__in=integers(chosen)).update(location=location, **described)
+        changed = Device.objects.filter(pk__in=integers(chosen)).update(location=location, **described)
+        moved = [text for pk, text, place, _ in rows if pk not in rest and place != location.pk]
+        others = {text for _, text, _, words in rows if words != description} if described else set()
+        parts = [
+            Part(location.group_id, "Associated", moved),
+            Part(location.group_id, "Described", sorted(others.difference(moved))),
+        ]
+        told = _given(location=location.pk if moved else None, **described)
+        record_list(Event.DEVICES_ASSOCIATED, Device, parts, told)
+        return changed
 
     return in_transaction(work), len(positions)
 
@@ -130,9 +158,16 @@ def disassociate(locations: QuerySet[Location], positions: dict[str, int]) -> tu
         _refuse_missing(positions, [text for _, text, _ in rows])
         elsewhere = [text for _, text, place in rows if place != location.pk]
         _refuse(positions, elsewhere, "is not associated with the location")
+        parts = [Part(location.group_id, "Disassociated", [text for _, text, _ in rows])]
+        record_list(Event.DEVICES_DISASSOCIATED, Device, parts, {"location": [location.pk, None]})
         return Device.objects.filter(pk__in=integers([pk for pk, _, _ in rows])).update(location=None)
 
     return in_transaction(work), len(positions)
+
+
+def _given(**values: Any) -> Changes:
+    """What the devices of a list got; what they had before differs from one to the next, and is not told."""
+    return {name: [None, value] for name, value in values.items() if value is not None}
 
 
 def _normalized(text: str) -> str | None:

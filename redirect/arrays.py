@@ -42,6 +42,17 @@ def literal(values: Collection[str | bool | None]) -> str:
     return "{" + json.dumps(list(values), ensure_ascii=False)[1:-1] + "}"
 
 
+def rows_of(**columns: tuple[Literal["text", "bigint"], Collection[Any]]) -> tuple[str, list[Any]]:
+    """For FROM: a table with these columns, all of one length, and its parameters."""
+    names = ", ".join(columns)
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind, _ in columns.values())
+        return f"unnest({arrays}) AS listed({names})", [list(values) for _, values in columns.values()]
+    cells = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(columns))
+    rows = list(zip(*(values for _, values in columns.values()), strict=True))
+    return f"(SELECT {cells} FROM json_each(%s)) AS listed", [json.dumps(rows)]  # noqa: S608 - names of columns
+
+
 def _elements(values: Collection[Any], kind: Literal["text", "bigint"]) -> RawSQL:
     source, parameter = table_of(values, kind)
     return RawSQL(f"SELECT value FROM {source}", [parameter])  # noqa: S608, S611 - a table's name, no value

@@ -264,7 +264,8 @@ class ListQuery:
             "size": size,
             "current": self.page,
         }
-        return Response({name: serializer(rows, many=True).data, "pages": pages})
+        shown = serializer(rows, many=True, context={"user": self.request.user}).data
+        return Response({name: shown, "pages": pages})
 
     def _filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         filterset = self.filters(data=self.clauses, queryset=queryset, request=self.request)

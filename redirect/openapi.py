@@ -134,6 +134,7 @@ TAGS = [
     {"name": "Locations", "description": "Where devices are redirected to. Manual, chapter 9."},
     {"name": "Users", "description": "Who may log in, and with which level. Manual, chapter 10."},
     {"name": "Location actions", "description": "Give devices a location, or take it. Manual, chapter 11."},
+    {"name": "Audit", "description": "Who changed what, when and from where. Beyond the manual."},
     {"name": "Phones", "description": "What a device sees when it boots."},
     {"name": "Service", "description": "For load balancers and operators."},
 ]

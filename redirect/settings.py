@@ -85,6 +85,9 @@ UNKNOWN_MAC_LIMIT_PER_SOURCE = -(-number("UNKNOWN_MAC_LIMIT_PER_SOURCE", 120) //
 # How long the access log is kept.
 ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 
+# How long the audit log is kept.
+AUDIT_LOG_DAYS = number("AUDIT_LOG_DAYS", 365, least=1)
+
 # --- Applications ---------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -106,6 +109,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_guid",
     "csp",
+    "auditlog",
+    "audit",
     "locations",
     "devices",
 ]
@@ -115,6 +120,7 @@ MIDDLEWARE = [
     "devices.front.PhoneMiddleware",  # a phone needs nothing of what stands below
     "redirect.chunked.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
+    "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -258,6 +264,14 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "desk.menu.navigation"},
     "STYLES": [lambda request: static("desk/desk.css")],
 }
+
+# --- Audit log ------------------------------------------------------------------------------------------------
+
+# auditlog's signals write to a table of ours (audit/models.py); its own is not made, nor its middleware used.
+AUDITLOG_LOGENTRY_MODEL = "audit.Entry"
+AUDITLOG_STORE_JSON_CHANGES = True
+AUDITLOG_CID_GETTER = "django_guid.get_guid"
+MIGRATION_MODULES = {"auditlog": None}
 
 # --- Browser safety -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from accounts import openapi as _accounts_in_the_document  # noqa: F401
 from accounts import views as accounts
+from audit import openapi as _audit_in_the_document  # noqa: F401
+from audit import views as audit
 from devices import mac
 from devices import openapi as _devices_in_the_document  # noqa: F401
 from devices import views as devices
@@ -77,6 +79,8 @@ urlpatterns = [
     *api("devices/<device_id:id>/accesses", devices.DeviceAccessesView, "device-accesses"),
     *api("devices/<mac:mac>/accesses", devices.DeviceAccessesView, "device-accesses-by-mac"),
     *api("accesses", devices.AccessesView, "accesses"),
+    *api("audit", audit.EntriesView, "audit"),
+    *api("audit/<int:id>", audit.EntryView, "audit-entry"),
     *api("locations", locations.LocationsView, "locations"),
     *api("locations/remove", locations.LocationsRemoveView, "locations-remove"),
     *api("locations/<int:id>", locations.LocationView, "location"),

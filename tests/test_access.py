@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.urls import URLPattern, get_resolver
 
 from accounts.models import Level, User
+from audit.models import Entry
 from devices import mac
 from tests.conftest import (
     PASSWORD,
@@ -53,6 +54,7 @@ LEVELS = {
     "create a reseller":            ("-             -         -           -              -         -"),
     "change a group":               ("yes           -         -           yes            -         -"),
     "manage users":                 ("yes           -         -           yes            -         -"),
+    "read the audit log":           ("yes           -         -           yes            -         -"),
 }  # fmt: skip
 
 # Who is in whose scope; "self" is the caller as a user.
@@ -110,6 +112,7 @@ class Target:
     unused: int = 900_003  # a location without devices
     device: int = 900_004
     mac: str = "00908FFFFF01"
+    entry: int = 900_005  # of the audit log
 
 
 Make = Callable[[Target, Target], Any]
@@ -192,6 +195,10 @@ def of_device(target: Target, base: Target) -> int:
 
 def of_mac(target: Target, base: Target) -> str:
     return target.mac
+
+
+def of_entry(target: Target, base: Target) -> int:
+    return target.entry
 
 
 def as_displayed(target: Target) -> str:
@@ -289,6 +296,9 @@ CASES = [
         "POST", "devices/remove", "change devices and locations", 200, 403, "group", same_group=400,
         body=lambda t, base: {"macList": [base.mac], "group": t.group},
     ),
+    # The audit log.
+    Case("GET", "audit", "read the audit log", 200),
+    Case("GET", "audit/<int:id>", "read the audit log", 200, 204, path=of_entry),
     # Locations.
     Case("GET", "locations", "view", 200),
     Case("GET", "locations/<int:id>", "view", 200, 204, path=of_location),
@@ -434,6 +444,7 @@ def world(db: None) -> World:
             unused=make_location(group).pk,
             device=device.pk,
             mac=device.mac,
+            entry=Entry.objects.filter(group_id=group.pk).latest("id").pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
     targets["strangers_empty"] = Target(make_group("Foreign Empty Phones", stranger).pk)
@@ -444,7 +455,8 @@ def world(db: None) -> World:
     return World(targets, users, apis)
 
 
-MODELS = [model for app in ("accounts", "locations", "devices") for model in apps.get_app_config(app).get_models()]
+APPS = ("accounts", "audit", "locations", "devices")
+MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
 def all_rows() -> list[Any]:

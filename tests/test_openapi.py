@@ -20,6 +20,7 @@ LOGIN_REFUSAL = "#/components/schemas/LoginRefusal"
 ALIASES = ("user", "user/me", "user/<int:id>")
 # One operation with devices/<device_id:id>…: OpenAPI cannot tell the two apart.
 BY_MAC = ("devices/<mac:mac>", "devices/<mac:mac>/accesses")
+WITH_ID = ("/groups", "/devices", "/locations", "/audit")
 OUTSIDE = ("schema", "docs")  # the document itself
 
 
@@ -196,8 +197,10 @@ def test_real_answers_keep_to_their_schemas(document, operations, cast: Cast, ad
     device = make_device(cast.provider, location=location)
     make_device(cast.provider)
     ids = {"groups": cast.reseller.pk, "devices": device.pk, "locations": location.pk, "users": 0}
-    for path in ("/groups", "/devices", "/locations", "/users", "/users/me", "/locations/{id}/devices"):
-        for each in (path, *([f"{path}/{{id}}"] if path in ("/groups", "/devices", "/locations") else [])):
+    administrator.post("/devices/remove", {"macList": [make_device(cast.provider).mac]})
+    ids["audit"] = administrator.get("/audit").json()["audit"][0]["id"]
+    for path in ("/groups", "/devices", "/locations", "/users", "/users/me", "/locations/{id}/devices", "/audit"):
+        for each in (path, *([f"{path}/{{id}}"] if path in WITH_ID else [])):
             answer = administrator.get(each.replace("{id}", str(ids[each.split("/")[1]])))
             assert answer.status_code == 200, each
             responses = operations["GET", f"/api/v1{each}"]["responses"]

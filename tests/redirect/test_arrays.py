@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.models import Device
-from redirect.arrays import integers, literal, table_of, texts
+from redirect.arrays import integers, literal, rows_of, table_of, texts
 from tests.conftest import Cast, make_device
 
 ODD_TEXTS = ["", " ", "'", '"', "\\", "{a,b}", "NULL", "null", "é🎉", "%s", "[1]", "\n"]
@@ -31,6 +31,17 @@ def test_texts_reach_the_database_as_they_are(values: list[str]) -> None:
 @pytest.mark.parametrize("values", [[], [0, -1, 2**63 - 1, -(2**63)], list(range(50_000))])
 def test_numbers_reach_the_database_as_they_are(values: list[int]) -> None:
     assert echoed(values, "bigint") == values
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [0, 1, 50_000])
+def test_columns_reach_the_database_side_by_side(number: int) -> None:
+    names = [*ODD_TEXTS[: number * 20], *map(str, range(number))]
+    counts = [None, *range(1, len(names))][: len(names)]
+    source, parameters = rows_of(name=("text", names), count=("bigint", counts))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT name, count FROM {source}", parameters)  # noqa: S608 - a table expression
+        assert cursor.fetchall() == list(zip(names, counts, strict=True))
 
 
 def test_in_a_list_of_50000_with_one_statement(cast: Cast) -> None:

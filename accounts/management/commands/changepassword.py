@@ -7,14 +7,16 @@ from django.contrib.auth.management.commands import changepassword
 
 from accounts import login
 from accounts.models import User
+from audit import context
 
 
 class Command(changepassword.Command):
     """Django's own, and what every new password means in this service."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
-        done: str | None = super().handle(*args, **options)
-        user = User.objects.get_by_natural_key(options["username"] or getpass.getuser())
-        user.end_tokens()
-        login.unblock(user)
+        with context.of_command("changepassword"):
+            done: str | None = super().handle(*args, **options)
+            user = User.objects.get_by_natural_key(options["username"] or getpass.getuser())
+            user.end_tokens()
+            login.unblock(user)
         return done

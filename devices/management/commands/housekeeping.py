@@ -1,6 +1,7 @@
 """manage.py housekeeping: what a service that runs for years needs once a day, by cron or a timer."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,15 +11,17 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import LoginSource, TokenFamily
+from audit import retention
 from devices import access_log, visits
 
 
 class Command(BaseCommand):
-    """Clears what is spent, prunes the access log, makes its partitions for the coming week."""
+    """Clears what is spent, prunes the access log and the audit log, makes partitions for the coming week."""
 
     help = (
-        "Daily upkeep: clears spent tokens and sessions, prunes the access log, and makes the log's partitions"
-        " of the coming week (PostgreSQL). Safe to repeat and to run while the service is busy."
+        "Daily upkeep: clears spent tokens and sessions, prunes the access log and the audit log, and makes the"
+        " access log's partitions of the coming week (PostgreSQL). Safe to repeat, and to run while the service is"
+        " busy."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,6 +34,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Visits counted late: {visits.count_late()}")
         rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
+        pruned = retention.prune(now - timedelta(days=settings.AUDIT_LOG_DAYS))
+        self.stdout.write(f"Audit log: {pruned} entries deleted")
         made = access_log.make_partitions(now.date())
         if connection.vendor == "postgresql":
             self.stdout.write(f"Access log: {len(made)} days made ahead")

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand, CommandError
@@ -128,7 +129,7 @@ class Command(BaseCommand):
             self.stdout.write("The database has groups or users of its own: no demo data was added.")
             return
         try:
-            with transaction.atomic():
+            with transaction.atomic(), disable_auditlog():  # nobody did what the demo shows
                 demo = _seed(_kept_password(file) or secrets.token_urlsafe(12))
                 told = _tell(demo, (options["url"] or _own_url()).rstrip("/"))
                 _write_privately(file, told)  # before the commit: no rows whose password nobody knows

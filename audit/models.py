@@ -1,0 +1,296 @@
+"""The audit log: an entry for every write, with who made it, from where, and what it changed.
+
+No foreign key of these tables is enforced: an entry outlives what it speaks of, and nobody who writes one waits
+for those rows.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from auditlog.models import AbstractLogEntry, LogEntryManager
+from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models import Model
+from django.utils import timezone
+from django_guid import get_guid
+
+from audit import context
+from audit.context import Source
+from redirect.brin import GrowingIndex
+
+Changes = dict[str, list[Any]]  # by the model's names: old and new value
+
+PASSWORD = "password"  # noqa: S105
+HIDDEN = "***"
+
+
+class Event(models.TextChoices):
+    """What happened. Of two things that happen to an object in one request, the later in this list is told."""
+
+    TOKENS_ENDED = "TokensEnded"
+    LOGGED_OUT = "LoggedOut"
+    UNBLOCKED = "Unblocked"
+    PASSWORD_CHANGED = "PasswordChanged"  # noqa: S105
+    CHANGED = "Changed"
+    DEVICE_MOVED = "DeviceMoved"
+    USER_MOVED = "UserMoved"
+    GROUP_MOVED = "GroupMoved"
+    CREATED = "Created"
+    DELETED = "Deleted"
+    LOGIN_FAILED = "LoginFailed"
+    DEVICES_CREATED = "DevicesCreated"
+    DEVICES_ASSOCIATED = "DevicesAssociated"
+    DEVICES_DISASSOCIATED = "DevicesDisassociated"
+    DEVICES_REMOVED = "DevicesRemoved"
+    DEVICES_MOVED = "DevicesMoved"
+    DEVICES_IMPORTED = "DevicesImported"
+    LOCATIONS_REMOVED = "LocationsRemoved"
+
+
+# From one group to another: each of the two may see its own side only.
+MOVES = (Event.DEVICE_MOVED, Event.USER_MOVED, Event.GROUP_MOVED, Event.DEVICES_MOVED)
+MOVED = {"device": Event.DEVICE_MOVED, "user": Event.USER_MOVED, "group": Event.GROUP_MOVED}
+
+ACTIONS = {
+    Event.CREATED: AbstractLogEntry.Action.CREATE,
+    Event.DEVICES_CREATED: AbstractLogEntry.Action.CREATE,
+    Event.DELETED: AbstractLogEntry.Action.DELETE,
+    Event.DEVICES_REMOVED: AbstractLogEntry.Action.DELETE,
+    Event.LOCATIONS_REMOVED: AbstractLogEntry.Action.DELETE,
+    Event.LOGIN_FAILED: AbstractLogEntry.Action.ACCESS,
+}
+
+
+def hidden(value: str) -> str:
+    """What auditlog writes instead of a secret: not even its length."""
+    return HIDDEN
+
+
+def _now() -> Any:
+    return timezone.now().replace(microsecond=0)  # times are told in whole seconds: manual chapter 12
+
+
+class EntryManager(LogEntryManager):  # type: ignore[misc]
+    """Writes entries: `note` by hand, the other two are what auditlog's signals call."""
+
+    def note(self, event: Event, row: Model, changes: Changes | None = None) -> "Entry":
+        """An entry about this row; joins the one that the request has written about it already, if any."""
+        changes = changes or {}
+        group_id, other_group_id = _groups_of(event, row, changes)
+        entry = Entry(
+            event=event,
+            content_type=ContentType.objects.get_for_model(row),
+            object_pk=str(row.pk),
+            object_id=row.pk,
+            object_repr=str(row),
+            changes=changes,
+            group_id=group_id,
+            other_group_id=other_group_id,
+        )
+        written = context.current().entries
+        if written is not None and event != Event.LOGIN_FAILED:
+            key = (entry.content_type_id, entry.object_pk)
+            earlier: Entry | None = written.get(key)
+            if earlier is not None and earlier.join(entry):
+                return earlier
+            written[key] = entry
+        entry.save()
+        if mac := getattr(row, "mac", None):
+            EntryObject.objects.create(entry=entry, number=number_of(mac), done=event)
+        return entry
+
+    def log_create(self, instance: Model, force_log: bool = False, **kwargs: Any) -> "Entry | None":
+        """A row was created or deleted, or is about to be changed."""
+        changes: Mapping[str, Any] = kwargs.get("changes") or {}
+        match kwargs["action"]:
+            case AbstractLogEntry.Action.CREATE:
+                event = Event.CREATED
+                told = {name: [None, new] for name, (_, new) in changes.items() if new is not None}
+            case AbstractLogEntry.Action.DELETE:
+                event = Event.DELETED
+                told = {name: [old, None] for name, (old, _) in changes.items() if old is not None}
+            case _:
+                told = {name: list(pair) for name, pair in changes.items()}
+                event = _event_of(instance, told)
+                if not told:
+                    return None
+        return self.note(event, instance, told)
+
+    def log_m2m_changes(
+        self, changed_queryset: Any, instance: Model, operation: str, field_name: str, **kwargs: Any
+    ) -> "Entry | None":
+        """Staff roles or permissions were given (new) or taken (old)."""
+        names = sorted(str(row) for row in changed_queryset)
+        if not names:
+            return None
+        return self.note(Event.CHANGED, instance, {field_name: [[], names] if operation == "add" else [names, []]})
+
+
+def _event_of(row: Model, changes: Changes) -> Event:
+    if changes.keys() & {"group", "reseller"}:
+        return MOVED.get(str(row._meta.model_name), Event.CHANGED)
+    return Event.PASSWORD_CHANGED if changes.keys() == {PASSWORD} else Event.CHANGED
+
+
+def _groups_of(event: Event, row: Any, changes: Changes) -> tuple[int | None, int | None]:
+    """Whose history the entry belongs to; for a move: from whom, to whom.
+
+    The birth and the end of a provider are also its reseller's: a group that is gone is in nobody's scope.
+    """
+    is_group = row._meta.label == "accounts.Group"
+    own = row.pk if is_group else getattr(row, "group_id", None)
+    if event in MOVES:
+        return (changes["reseller" if is_group else "group"][0], own)
+    if is_group and event in (Event.CREATED, Event.DELETED):
+        return own, row.reseller_id
+    return own, None
+
+
+class Entry(AbstractLogEntry):  # type: ignore[misc]
+    """What one request did to one object, or to a list of them.
+
+    `group_id` says whose history it belongs to at that moment, `other_group_id` who else's: a move from one group
+    to another names both. Where a list is of several groups both are empty, and EntryGroup names them.
+    """
+
+    # As auditlog has them, but without indexes that nobody would use, and without waiting for other rows.
+    content_type = models.ForeignKey(
+        ContentType, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    object_pk = models.CharField(max_length=255)
+    object_id = models.BigIntegerField(null=True, blank=True)
+    object_repr = models.TextField("object")
+    action = models.PositiveSmallIntegerField(choices=AbstractLogEntry.Action.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    timestamp = models.DateTimeField("time", default=_now, db_index=True)
+    cid = models.CharField("request id", max_length=255, null=True, blank=True, db_index=True)  # noqa: DJ001
+    remote_addr = models.GenericIPAddressField("address", null=True, blank=True)
+
+    event = models.CharField(max_length=20, choices=Event)
+    source = models.CharField(max_length=7, choices=Source)
+    group_id = models.BigIntegerField(null=True, blank=True)
+    other_group_id = models.BigIntegerField(null=True, blank=True)
+    actor_login = models.CharField("user", max_length=150, null=True, blank=True)  # noqa: DJ001 - outlives the user
+    actor_group_id = models.BigIntegerField(null=True, blank=True)
+
+    objects = EntryManager()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        ordering: ClassVar = ["-timestamp", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["group_id", "timestamp"], name="audit_of_group"),
+            models.Index(fields=["other_group_id", "timestamp"], name="audit_of_other_group"),
+            models.Index(fields=["content_type", "object_id", "timestamp"], name="audit_of_object"),
+            models.Index(fields=["actor", "timestamp"], name="audit_of_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.object_repr}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Says, when it is new, what the context knows: who, from where, by which door."""
+        if self._state.adding:
+            now = context.current()
+            self.source = now.source
+            self.remote_addr = now.address
+            self.action = ACTIONS.get(Event(self.event), AbstractLogEntry.Action.UPDATE)
+            self.cid = get_guid()
+            actor = now.actor if self.event != Event.LOGIN_FAILED else None  # nobody has logged in
+            if actor is not None:
+                self.actor, self.actor_login, self.actor_group_id = actor, actor.login, actor.group_id
+            elif now.command:
+                self.actor_login = now.command
+        super().save(*args, **kwargs)
+
+    def join(self, later: "Entry") -> bool:
+        """Take up what happened to the same object later in the request.
+
+        False if this entry is not there any more, as its transaction was rolled back.
+        """
+        changes = _joined(self.changes, later.changes)
+        event = max(Event(self.event), Event(later.event), key=list(Event).index)
+        if event in (Event.PASSWORD_CHANGED, Event.CHANGED):
+            event = Event.PASSWORD_CHANGED if changes.keys() == {PASSWORD} else Event.CHANGED
+        told = later if event == later.event else self
+        values = {
+            "event": event,
+            "changes": changes,
+            "action": ACTIONS.get(event, AbstractLogEntry.Action.UPDATE),
+            "object_repr": later.object_repr,
+            "group_id": told.group_id,
+            "other_group_id": told.other_group_id,
+        }
+        # Not by the id alone: SQLite gives that of a row that was rolled back to the next one.
+        same = Entry.objects.filter(
+            pk=self.pk, cid=self.cid, object_pk=self.object_pk, content_type=self.content_type
+        )
+        if not same.update(**values):
+            return False
+        for name, value in values.items():
+            setattr(self, name, value)
+        return True
+
+
+def _joined(first: Changes, second: Changes) -> Changes:
+    """From the first old value to the last new one; of lists, all that was taken and all that was given."""
+    changes = dict(first)
+    for name, (old, new) in second.items():
+        before = first.get(name)
+        if before is None:
+            changes[name] = [old, new]
+        elif isinstance(old, list):
+            changes[name] = [before[0] + old, before[1] + new]
+        else:
+            changes[name] = [before[0], new]
+    return changes
+
+
+class EntryObject(models.Model):
+    """An object of an entry: a device by its MAC, or a location by its id. So a MAC finds its history.
+
+    Kept as numbers, with one B-tree, as a bulk call writes 5,000 of them. `done` says what was done to this one;
+    `group_id` whose it is, where the entry is of several groups.
+    """
+
+    pk = models.CompositePrimaryKey("number", "entry_id")
+    number = models.BigIntegerField()
+    entry = models.ForeignKey(Entry, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="listed")
+    group_id = models.BigIntegerField(null=True)
+    done = models.CharField(max_length=20)
+
+    class Meta:
+        indexes: ClassVar = [GrowingIndex(fields=["entry"], name="audit_by_entry", autosummarize=True)]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+def number_of(name: str | int) -> int:
+    """A MAC (12 digits) or an id as EntryObject keeps it."""
+    return int(name, 16) if isinstance(name, str) else name
+
+
+def mac_of(number: int) -> str:
+    """The MAC of a device that EntryObject keeps."""
+    return f"{number:012X}"
+
+
+class EntryGroup(models.Model):
+    """A group of an entry that is of several."""
+
+    pk = models.CompositePrimaryKey("entry_id", "group_id")
+    entry = models.ForeignKey(Entry, models.DO_NOTHING, db_constraint=False, related_name="several")
+    group_id = models.BigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.group_id}"

@@ -1,0 +1,34 @@
+"""The audit log over HTTP."""
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Action, ScopedView
+from audit.filters import EntryFilters
+from audit.serializers import EntrySerializer
+from audit.visibility import visible_to
+from redirect.listing import ListQuery, parameters
+
+
+class EntriesView(ScopedView):
+    """GET /audit: newest first."""
+
+    actions: ClassVar = {"GET": Action.READ_AUDIT}
+
+    def get(self, request: Request) -> Response:
+        query = ListQuery.read(request, EntryFilters, "filter", "sort", "page", "limit")
+        return query.answer(visible_to(self.user), EntrySerializer, "audit", order=("-timestamp", "-id"))
+
+
+class EntryView(ScopedView):
+    """GET /audit/{id}"""
+
+    actions: ClassVar = {"GET": Action.READ_AUDIT}
+
+    def get(self, request: Request, id: int) -> Response:
+        parameters(request)
+        entry = visible_to(self.user).filter(pk=id).first()
+        context = {"user": self.user, "complete": True}
+        return Response(EntrySerializer(entry, context=context).data) if entry else Response(status=204)

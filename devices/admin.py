@@ -1,17 +1,27 @@
-"""Devices in the admin."""
+"""Devices in the admin, and the log of what they asked."""
 
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold import paginator
 
 from accounts.admin import TableAdmin
 from accounts.models import Group
-from devices import bulk, mac
-from devices.models import Access, Device
+from devices import bulk, dry_run, mac
+from devices.models import Access, Device, Outcome
+from devices.story import WORDS, exact, story_of
 from locations.models import Location
 from redirect.listing import among, contains
 
@@ -44,12 +54,11 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Device)
 class DeviceAdmin(TableAdmin):
-    """What boots."""
+    """What boots; its page tells why it did not."""
 
     form = DeviceForm
-    fields = ("mac", "group", "location", "description", "last_access_status", "last_access", "num_requests")
+    fields = ("mac", "group", "location", "description")
     fixed_fields = ("mac",)
-    readonly_fields = ("last_access_status", "last_access", "num_requests")
     list_display = ("spelled_mac", "group", "last_access_status", "last_access", "num_requests", "location")
     list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access")
     list_select_related = ("group", "location")
@@ -59,6 +68,9 @@ class DeviceAdmin(TableAdmin):
     raw_id_fields = ("location",)  # its list shows whose each is; groups may have the same URL
     sortable_by = ("spelled_mac",)  # has an index; the others, written at each boot, have none
     ordering = ("mac",)
+
+    class Media:
+        css = {"all": ("devices/device.css",)}
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """As the API removes a list: with one entry in the audit log."""
@@ -85,16 +97,123 @@ class DeviceAdmin(TableAdmin):
         found |= among("location", Location.objects.all(), contains(term, texts=("url",)))
         return queryset.filter(found), False
 
+    def get_urls(self) -> list[URLPattern]:
+        look_up = self.admin_site.admin_view(self.look_up)
+        return [path("<int:pk>/look-up/", look_up, name="devices_device_look_up"), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        """The story of a device stands above its form. It is read anew: a form sent back has changed `obj`."""
+        if obj is not None:
+            context["story"] = story_of(obj.pk)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def look_up(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST …/<id>/look-up/: what the phone would get now; alone for htmx, else as a page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:devices_device_change", args=[pk]))
+        device = self.get_object(request, str(pk))
+        if device is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        context = {"device": device, "answers": dry_run.ask(device.mac), "asked": exact(timezone.now())}
+        if "HX-Request" in request.headers:
+            return TemplateResponse(request, "admin/devices/device/answers.html", context)
+        title = f"What would {mac.display(device.mac)} get?"
+        context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        return TemplateResponse(request, "admin/devices/device/look_up.html", context | {"media": self.media})
+
+
+# --- The log ----------------------------------------------------------------------------------------------------
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """What the phone got."""
+
+    title = "outcome"
+    parameter_name = "outcome__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(outcome.value, WORDS[outcome]) for outcome in Outcome]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(outcome=self.value()) if self.value() else queryset
+
+
+class TimeFilter(admin.SimpleListFilter):
+    """The last 24 hours, unless another time is chosen or one MAC is looked for.
+
+    There is no choice of all times for all phones: ten million rows, and nobody reads them.
+    """
+
+    title = "time"
+    parameter_name = "when"
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self.of_one_mac = mac.from_request_path(f"/{request.GET.get('q', '').strip()}") is not None
+
+    @property
+    def default(self) -> str:
+        """What is shown where nothing is chosen."""
+        return f"All that is kept ({settings.ACCESS_LOG_DAYS} days)" if self.of_one_mac else "Last 24 hours"
+
+    @property
+    def shown(self) -> str:
+        """The choice in words."""
+        return str(dict(self.lookup_choices).get(self.value() or "", self.default))
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        today = timezone.now().date()
+        days = [today - timedelta(days=number) for number in range(min(settings.ACCESS_LOG_DAYS, 30))]
+        return [("hour", "Last hour"), *((day.isoformat(), f"{day:%a %d %b %Y}") for day in days)]
+
+    def choices(self, changelist: Any) -> Any:
+        default, *others = super().choices(changelist)
+        return [default | {"display": self.default}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() if self.value() in dict(self.lookup_choices) else None
+        now = timezone.now()
+        if chosen == "hour":
+            return queryset.filter(time__gte=now - timedelta(hours=1))
+        if chosen:
+            day = datetime.fromisoformat(chosen).replace(tzinfo=UTC)
+            return queryset.filter(time__gte=day, time__lt=day + timedelta(days=1))
+        return queryset if self.of_one_mac else queryset.filter(time__gte=now - timedelta(days=1))
+
+
+class InfinitePaginator(paginator.InfinitePaginator):
+    """Pages of a list that is never counted, and not turned forever. Its name is what the templates know it by."""
+
+    count = 10_000
+
 
 @admin.register(Access)
 class AccessAdmin(TableAdmin):
     """What phones asked for and got; nobody writes it by hand."""
 
-    list_display = ("time", "spelled_mac", "outcome", "address", "user_agent", "location_url")
-    list_filter = ("outcome", "time")
+    list_display = (
+        "exact_time",
+        "spelled_mac",
+        "outcome_in_words",
+        "address",
+        "user_agent",
+        "location_url",
+    )
+    list_display_links = None
+    list_filter = (OutcomeFilter, TimeFilter)
+    list_before_template = "admin/devices/access/shown.html"
     search_fields = ("mac",)
+    search_help_text = "A whole MAC in any spelling, or the address that asked."
     ordering = ("-time", "-pk")
     sortable_by = ()
+    paginator = InfinitePaginator
+
+    class Media:
+        css = {"all": ("devices/device.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -105,6 +224,36 @@ class AccessAdmin(TableAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> None:
+        """A row has no page of its own: the list shows all of it, and PostgreSQL has no index of ids."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By whole values only: parts of them would be searched for in ten million rows."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if whole := mac.from_request_path(f"/{term}"):
+            return queryset.filter(mac=whole), False
+        try:
+            return queryset.filter(address=str(ip_address(term))), False
+        except ValueError:
+            self.message_user(request, "Search for a whole MAC or a whole address.", messages.WARNING)
+            return queryset.none(), False
+
+    @admin.display(description="time")
+    def exact_time(self, access: Access) -> SafeString:
+        return format_html('<span class="story-nowrap">{}</span>', exact(access.time))
+
     @admin.display(description="MAC")
     def spelled_mac(self, access: Access) -> str:
-        return mac.display(access.mac)
+        spelled = mac.display(access.mac)
+        if access.device_id is None:
+            return spelled
+        page = reverse("admin:devices_device_change", args=[access.device_id])
+        return format_html('<a class="story-link" href="{}">{}</a>', page, spelled)
+
+    @admin.display(description="outcome")
+    def outcome_in_words(self, access: Access) -> str:
+        return WORDS[Outcome(access.outcome)]

@@ -7,6 +7,7 @@ see to.
 Source: sections 9.2 to 9.4 of the manual (LTRT-23604), ``mutualAuth``; RFC 5280.
 """
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ MAX_SUBJECT = 500
 
 _FACTORY_PREFIX = "Client_"
 _FACTORY_SERIAL_PREFIX = "02"
+_COMMON_NAME = re.compile(r"(?:^|[,+])CN=([^,+]*)")
 
 
 def proves_mac(mac: str, *, verify: str, certificate: str, now: datetime | None = None) -> bool:
@@ -56,6 +58,16 @@ def subject(certificate: str) -> str | None:
     except Exception:
         return None
     return "".join(character if character.isprintable() else "?" for character in name)
+
+
+def mac_named_in(subject: str) -> str | None:
+    """Return the MAC that a logged subject tells in a common name, or None.
+
+    >>> mac_named_in("O=ACL,CN=Client_00908F9D8992")
+    '00908F9D8992'
+    """
+    names = (_mac_in(name) for name in _COMMON_NAME.findall(subject))
+    return next(filter(None, names), None)
 
 
 def _parse(escaped: str) -> x509.Certificate:

@@ -4,11 +4,9 @@ Under ASGI phones go to the batcher; under WSGI each is a statement of its own. 
 Source: contract section 8 (the "MAC API" that the manual only names).
 """
 
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +17,7 @@ from devices import mac, visits
 from devices.batcher import Away, Batcher, Busy
 from devices.lookup import Answer, Visit
 from devices.misses import misses
+from devices.reply import Reply, refusal, reply_for
 from devices.stores import open_store
 from devices.visits import Asked
 from redirect.errors import ApiError, too_many_requests, unavailable
@@ -39,15 +38,6 @@ HEADERS = {
     b"x-ssl-client-verify": "HTTP_X_SSL_CLIENT_VERIFY",
     b"x-ssl-client-cert": "HTTP_X_SSL_CLIENT_CERT",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer."""
-
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes = b""
 
 
 class Front:
@@ -145,36 +135,18 @@ def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
 
 
 def reply_to(visit: Visit, answer: Answer) -> Reply:
-    """302 to where the configuration is; else 404, or 429 for a source that misses too often."""
-    if answer.url is not None:
-        return Reply(302, ((b"Location", answer.url.encode("ascii")), *REDIRECT_HEADERS))
-    if wait := misses.over_budget(source_of(visit.address), visit.mac):
-        return _refusal(too_many_requests(wait))
-    return _refusal(ApiError(404, f"device MAC {visit.mac} was not found"))
+    """What the answer is on the wire, or 429 for a source that misses too often."""
+    if answer.url is None and (wait := misses.over_budget(source_of(visit.address), visit.mac)):
+        return refusal(too_many_requests(wait))
+    return reply_for(visit.mac, answer)
 
 
 def later() -> Reply:
     """503, with a time to come back that differs from phone to phone, so that not all come back at once."""
-    return _refusal(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
+    return refusal(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
 
 
-def _refusal(error: ApiError) -> Reply:
-    body = json.dumps(error.body).encode("ascii")
-    own = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in error.headers.items())
-    return Reply(error.status, (*own, *_headers(b"application/json", body)), body)
-
-
-def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes], ...]:
-    return (
-        (b"Content-Type", content_type),
-        (b"Content-Length", b"%d" % len(body)),
-        (b"Cache-Control", b"no-store"),
-        (b"X-Content-Type-Options", b"nosniff"),
-    )
-
-
-REDIRECT_HEADERS = _headers(b"text/plain; charset=utf-8")
-METHOD_NOT_ALLOWED = _refusal(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
+METHOD_NOT_ALLOWED = refusal(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
 
 
 def _environment(scope: Scope) -> dict[str, Any]:

@@ -46,6 +46,17 @@ class Visit:
         return client_certificate.subject(self.certificate) if self.certificate else None
 
 
+@dataclass(frozen=True)
+class Supposed(Visit):
+    """A visit that nobody has paid: what its certificate proves is given, instead of a certificate."""
+
+    supposed: Proof = Proof.NONE
+
+    @cached_property
+    def proof(self) -> Proof:
+        return self.supposed
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A device that exists: the name of its group, and its location's URL template if it has a location."""

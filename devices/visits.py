@@ -106,7 +106,7 @@ WITH due AS MATERIALIZED (
 SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM done)
 """
 
-# What a replica can answer.
+# What a replica can answer, and a look-up that is no visit.
 LOOK_UP = """
 SELECT d.mac, g.name, l.url, l.mutual_auth, true AS counted
 FROM devices_device d
@@ -173,9 +173,21 @@ def found_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, Found], bool]
     return found, not all(row[4] for row in rows)
 
 
-def record_on_sqlite(database: sqlite3.Connection, batch: Sequence[Asked]) -> dict[str, Found]:
-    """The same on SQLite, inside the caller's transaction; there is one writer, and nobody else holds a row."""
-    macs = Counter(asked.visit.mac for asked in batch)
+def look_up(mac: str) -> Found | None:
+    """What a phone's request would find now, over Django's connection; nothing is written."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(LOOK_UP, {"macs": literal([mac])})
+            found, _ = found_in(cursor.fetchall())
+        else:
+            _, found = _look_up_on_sqlite(connection.connection, [mac])
+    return found.get(mac)
+
+
+def _look_up_on_sqlite(
+    database: sqlite3.Connection, macs: Collection[str]
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, Found]]:
+    """By MAC: the ids of device, group and location; and what is found."""
     rows = database.execute(
         """
         SELECT d.mac, d.id, d.group_id, l.id, g.name, l.url, l.mutual_auth
@@ -186,8 +198,14 @@ def record_on_sqlite(database: sqlite3.Connection, batch: Sequence[Asked]) -> di
         """,
         [json.dumps(list(macs))],
     ).fetchall()
-    devices = {row[0]: row[1:4] for row in rows}
     found = {row[0]: Found(row[4], row[5], bool(row[6])) for row in rows}
+    return {row[0]: row[1:4] for row in rows}, found
+
+
+def record_on_sqlite(database: sqlite3.Connection, batch: Sequence[Asked]) -> dict[str, Found]:
+    """The same on SQLite, inside the caller's transaction; there is one writer, and nobody else holds a row."""
+    macs = Counter(asked.visit.mac for asked in batch)
+    devices, found = _look_up_on_sqlite(database, macs)
     statuses: dict[str, AccessStatus] = {}
     locations = set()
     log = []

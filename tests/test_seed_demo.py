@@ -16,7 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Group, GroupType, Level, User
-from devices.models import AccessStatus, Device
+from devices.models import Access, AccessStatus, Device, Outcome
+from devices.story import Severity, story_of
 from locations.models import Location
 from tests.conftest import make_group
 
@@ -206,3 +207,31 @@ def test_the_demo_keeps_the_rules(seed):
         handed_out = location.devices.filter(last_access_status=AccessStatus.SUCCESS)
         last = handed_out.order_by("-last_access").values_list("last_access", flat=True).first()
         assert location.last_access == last
+
+
+def test_the_demos_log_agrees_with_its_devices_and_has_every_story(seed):
+    seed()
+    assert set(Access.objects.values_list("outcome", flat=True)) == set(Outcome)
+    told = set()
+    for device in Device.objects.filter(group__name__in=("Harbour Hotels", "Northern Telecom Demo")):
+        requests = Access.objects.filter(device_id=device.pk).order_by("-time")
+        assert len(requests) == device.num_requests
+        if requests:
+            assert requests[0].time == device.last_access
+            redirected = requests[0].outcome == Outcome.REDIRECTED
+            assert redirected is (device.last_access_status == AccessStatus.SUCCESS)
+        told.add(story_of(device.pk).diagnosis)
+    headlines = "\n".join(diagnosis.headline for diagnosis in told)
+    for words in (
+        "never asked",
+        "before it was entered",
+        "nothing failed",
+        "no location",
+        "no certificate",
+        "another device",
+        "Put right since",
+        "has changed since",
+        "since it was moved",
+    ):
+        assert words in headlines
+    assert {diagnosis.severity for diagnosis in told} == set(Severity) - {Severity.WARNING}

@@ -4,8 +4,9 @@ import os
 import re
 import secrets
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Group, GroupType, Level, User
-from devices.models import AccessStatus, Device
+from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 
 OPERATOR = "demo-operator"
@@ -39,6 +40,10 @@ DEVICES_OF_A_RESELLER = 10
 DEVICES_OF_A_PROVIDER = 60
 PASSWORD = "Password of all demo users: "  # noqa: S105
 FIRST_MAC = 0x00908FDE0000  # 00908F: AudioCodes
+FIRST_MAC_OF_NOBODY = FIRST_MAC + 0xF000
+
+# Devices of a provider that have more to tell than their neighbours, by their number.
+LOCATED_SINCE, SENT_ELSEWHERE_SINCE, MOVED_SINCE, ENTERED_SINCE, FOREIGN_CERTIFICATE = 11, 14, 17, 21, 38
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Demo:
     users: list[User] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)  # of each device in its group
 
     def add_user(self, login: str, who: str, **attributes: Any) -> None:
         """A user with the password of the demo."""
@@ -95,18 +101,68 @@ class Demo:
             description=f"Room {100 + number}" if number % 2 else None,
         )
         if number % 3 == 2:
-            redirected = location is not None and not location.mutual_auth
+            redirected = location is not None and not location.mutual_auth and number != LOCATED_SINCE
             device.num_requests = 1 + number % 7
             device.last_access = timezone.now().replace(microsecond=0) - timedelta(hours=1 + 5 * number)
             device.last_access_status = AccessStatus.SUCCESS if redirected else AccessStatus.FAIL
             if location is not None and redirected:
                 location.last_access = max(location.last_access or device.last_access, device.last_access)
         self.devices.append(device)
+        self.numbers.append(number)
+
+    def accesses(self, now: datetime) -> Iterator[Access]:
+        """What the phones asked that have asked, over days; and some whose MAC was nobody's."""
+        for device, number in zip(self.devices, self.numbers, strict=True):
+            for back in range(device.num_requests):
+                assert device.last_access is not None
+                time = device.last_access - back * timedelta(hours=11 + number % 7)
+                yield self._access(device, number, time, newest=back == 0)
+            if number == ENTERED_SINCE:
+                yield _access_of_nobody(device.mac, now - timedelta(hours=2))
+        for number in range(5):
+            for back in range(3):
+                mac = f"{FIRST_MAC_OF_NOBODY + number:012X}"
+                yield _access_of_nobody(mac, now - timedelta(minutes=7 + 13 * number, hours=20 * back))
+
+    def _access(self, device: Device, number: int, time: datetime, *, newest: bool) -> Access:
+        location, subject = device.location, None
+        url = location.url if location else None
+        if location is None or number == LOCATED_SINCE:
+            outcome, url = Outcome.NO_LOCATION, None
+        elif not location.mutual_auth:
+            outcome = Outcome.REDIRECTED
+        elif number == FOREIGN_CERTIFICATE:
+            outcome, subject = Outcome.CERTIFICATE_MISMATCH, f"O=ACL,CN=Client_{self.devices[0].mac}"
+        elif newest:
+            outcome = Outcome.CERTIFICATE_REQUIRED
+        else:
+            outcome, subject = Outcome.REDIRECTED, f"O=ACL,CN=Client_{device.mac}"
+        return Access(
+            time=time,
+            mac=device.mac,
+            device_id=device.pk,
+            group_id=(self.devices[0] if number == MOVED_SINCE else device).group.pk,
+            outcome=outcome,
+            address=f"198.51.100.{10 + number}",
+            user_agent="AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",
+            certificate_subject=subject,
+            location_url="https://old.example/{MAC ADDRESS}.cfg" if number == SENT_ELSEWHERE_SINCE else url,
+        )
 
     @property
     def untouched_phone(self) -> Device:
         """One that awaits its first access, and will be redirected."""
         return next(device for device in self.devices if device.location and device.last_access is None)
+
+
+def _access_of_nobody(mac: str, time: datetime) -> Access:
+    return Access(
+        time=time,
+        mac=mac,
+        outcome=Outcome.UNKNOWN,
+        address="203.0.113.9",
+        user_agent="AUDC/3.4.6.604 AUDC-IPPhone",
+    )
 
 
 class Command(BaseCommand):
@@ -152,11 +208,12 @@ def _seed(password: str) -> Demo:
     User.objects.bulk_create(demo.users)
     Location.objects.bulk_create(demo.locations)
     Device.objects.bulk_create(demo.devices)
+    Access.objects.bulk_create(demo.accesses(timezone.now()))
     support = User.objects.get(login=SUPPORT)
     support.user_permissions.set(
         Permission.objects.filter(
             content_type__app_label__in=("accounts", "locations", "devices"),
-            codename__in=("view_group", "view_user", "view_location", "view_device"),
+            codename__in=("view_group", "view_user", "view_location", "view_device", "view_access"),
         )
     )
     return demo

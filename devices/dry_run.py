@@ -1,0 +1,41 @@
+"""What would this phone get? The real look-up and the real rule, but nothing is counted, logged or limited."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from devices import visits
+from devices.lookup import Proof, Supposed, decide
+from devices.models import Outcome
+from devices.reply import Reply, reply_for
+from devices.story import WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class DryAnswer:
+    """What a phone would get that shows this much of a certificate."""
+
+    proof: Proof
+    outcome: Outcome
+    reply: Reply
+
+    @property
+    def words(self) -> str:
+        """The outcome as staff read it."""
+        return WORDS[self.outcome]
+
+    @property
+    def text(self) -> str:
+        """The HTTP answer to read: status, headers, body."""
+        status = f"{self.reply.status} {HTTPStatus(self.reply.status).phrase}"
+        headers = [f"{name.decode()}: {value.decode()}" for name, value in self.reply.headers]
+        return "\n".join([status, *headers, "", self.reply.body.decode()]).rstrip()
+
+
+def ask(mac: str) -> list[DryAnswer]:
+    """The answers to a phone of this MAC: without a certificate, and with its own."""
+    found = visits.look_up(mac)
+    answers = []
+    for proof in (Proof.NONE, Proof.PROVEN):
+        answer = decide(Supposed(mac, supposed=proof), found)
+        answers.append(DryAnswer(proof, answer.outcome, reply_for(mac, answer)))
+    return answers

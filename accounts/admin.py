@@ -3,19 +3,24 @@
 Only Django's own permissions count here: the tenants' levels mean nothing in the admin, and the reverse.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group as Role
-from django.db import IntegrityError, OperationalError, transaction
+from django.contrib.contenttypes.models import ContentType
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import PROTECT, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,8 +28,9 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
-from accounts.login import unblock
+from accounts.login import end_tokens, force_password_change, unblock, unblock_all
 from accounts.models import Group, GroupType, User, block_horizon
+from redirect.arrays import table_of
 from redirect.transactions import lost_race
 
 # --- What all lists share ---------------------------------------------------------------------------------------
@@ -32,7 +38,7 @@ from redirect.transactions import lost_race
 Page = Callable[..., Any]
 
 
-def _or_try_again(page: Page) -> Page:
+def or_try_again(page: Page) -> Page:
     """A form that met somebody else's change is sent back with a sentence, not answered with 500."""
 
     @wraps(page)
@@ -48,6 +54,11 @@ def _or_try_again(page: Page) -> Page:
     return answer
 
 
+def is_id(text: str) -> bool:
+    """Whether a row may have this id, as a page sent it."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
     """How many rows refer to this one, as a link to their list."""
     reverse_key: Any = row._meta.get_field(relation)
@@ -61,10 +72,13 @@ def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
 class TableAdmin(ModelAdmin):
     """A table of the service, of which there may be a million rows.
 
-    `fixed_fields` are given when a row is created, and never again, as in the API.
+    `fixed_fields` are given when a row is created, and never again, as in the API. `row_actions` are actions of
+    the list that the page of a single row offers as buttons.
     """
 
     fixed_fields: tuple[str, ...] = ()
+    row_actions: tuple[str, ...] = ()
+    change_form_outer_before_template = "desk/row_actions.html"
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -101,15 +115,37 @@ class TableAdmin(ModelAdmin):
             return [], {}, set(), protected
         return super().get_deleted_objects(objs, request)
 
-    @_or_try_again
+    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
+        """Whether the page of this row offers actions; which ones is left to the permissions of each."""
+        return True
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = kwargs.get("obj")
+        if row and self.may_act_on(request, row):
+            allowed = self.get_actions(request)
+            buttons = [(name, allowed[name][2]) for name in self.row_actions if name in allowed]
+            context = {**context, "row_actions": buttons}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Whoever pressed the button of a row's page stays there."""
+        response = super().response_action(request, *args, **kwargs)
+        row = request.POST.get("row", "")
+        if is_id(row) and getattr(response, "url", "") == request.get_full_path():
+            return HttpResponseRedirect(
+                reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row])
+            )
+        return response
+
+    @or_try_again
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
         return super().changeform_view(*args, **kwargs)
 
-    @_or_try_again
+    @or_try_again
     def delete_view(self, *args: Any, **kwargs: Any) -> Any:
         return super().delete_view(*args, **kwargs)
 
-    @_or_try_again
+    @or_try_again
     def changelist_view(self, *args: Any, **kwargs: Any) -> Any:
         return super().changelist_view(*args, **kwargs)
 
@@ -239,6 +275,7 @@ class BlockedFilter(admin.SimpleListFilter):
 
 
 PERSON = ("first_name", "last_name", "email", "phone1", "phone2", "description")
+FIRST = 20  # names of what is selected, on a page that asks for confirmation
 STAFF = ("is_staff", "is_superuser", "groups", "user_permissions")
 ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superuser"}
 
@@ -291,7 +328,18 @@ class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     search_fields = ("login", "first_name", "last_name", "email", "group__name")
     autocomplete_fields = ("group",)
     ordering = ("login",)
-    actions = ("unblock", "force_password_change")
+    actions = ("unblock", "force_password_change", "end_tokens")
+    row_actions = actions
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nothing of the password is shown to those who cannot give a new one."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
@@ -316,31 +364,65 @@ class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
         since = user.blocked_since
         return date_format(since, "DATETIME_FORMAT") if since else "-"
 
-    @admin.action(description="Unblock selected users", permissions=["change"])
+    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
+        return _within_reach(request, row)
+
+    def has_unblock_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.unblock_user"))
+
+    def has_force_password_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.force_password_user"))
+
+    def has_end_tokens_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.end_tokens_user"))
+
+    @admin.action(description="Unblock", permissions=["unblock"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Let them log in again at once."""
-        self._for_each(request, queryset, unblock, "Unblocked")
+        self._act(request, queryset, unblock_all, "Unblocked")
 
-    @admin.action(description="Make selected users change the password at the next login", permissions=["change"])
+    @admin.action(description="Force a change of password", permissions=["force_password"])
     def force_password_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Their tokens go on; the next login is refused until the password is changed."""
+        self._act(request, queryset, force_password_change, "Must change the password at the next login")
 
-        def force(user: User) -> None:
-            user.force_change_password = True
-            user.save(update_fields=["force_change_password"])
+    @admin.action(description="End all tokens", permissions=["end_tokens"])
+    def end_tokens(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Log them out of the API everywhere, once that is confirmed."""
+        reachable = _reachable(request, queryset)
+        count = reachable.count()
+        if request.POST.get("confirmed") == str(count):
+            self._act(request, queryset, end_tokens, "All tokens ended")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "End all tokens of users",
+            "action": "end_tokens",
+            "count": count,
+            "shown": f"{count:,}",
+            "first": list(reachable.order_by("login").values_list("login", flat=True)[:FIRST]),
+            "changed": "confirmed" in request.POST,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+            "row": request.POST.get("row", ""),
+        }
+        return TemplateResponse(request, "desk/end_tokens.html", context)
 
-        self._for_each(request, queryset, force, "Must change the password at the next login")
-
-    def _for_each(
-        self, request: HttpRequest, queryset: QuerySet[Any], do: Callable[[User], None], done: str
+    def _act(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        act: Callable[[Collection[int]], None],
+        done: str,
     ) -> None:
-        users = [user for user in queryset if self.has_change_permission(request, user)]
+        """Act on those within reach, in one transaction and with statements that do not count them."""
+        selected = queryset.count()
         with transaction.atomic():
-            for user in users:
-                do(user)
-                self.log_change(request, user, f"{done}.")
-        refused = queryset.count() - len(users)
-        if refused:
+            users = list(_reachable(request, queryset).order_by("pk").values_list("pk", flat=True))
+            act(users)
+            _log_changes(request, users, f"{done}.")
+        if refused := selected - len(users):
             self.message_user(
                 request, f"{refused} left alone: only platform operators change staff.", messages.WARNING
             )
@@ -352,6 +434,26 @@ def _within_reach(request: HttpRequest, user: Any) -> bool:
     return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
 
 
+def _reachable(request: HttpRequest, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that are `_within_reach`."""
+    return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
+
+
+def _log_changes(request: HttpRequest, users: Collection[int], message: str) -> None:
+    """A line in the history of each user, by one statement."""
+    source, listed = table_of(users, "bigint")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO django_admin_log
+                (action_time, user_id, content_type_id, object_id, object_repr, action_flag, change_message)
+            SELECT %s, %s, %s, CAST(id AS text), login, %s, %s
+            FROM accounts_user WHERE id IN (SELECT value FROM {source})
+            """,  # noqa: S608 - the text of a table expression, no value
+            [timezone.now(), request.user.pk, ContentType.objects.get_for_model(User).pk, CHANGE, message, listed],
+        )
+
+
 # --- Staff roles ------------------------------------------------------------------------------------------------
 
 admin.site.unregister(Role)
@@ -359,4 +461,13 @@ admin.site.unregister(Role)
 
 @admin.register(Role)
 class RoleAdmin(TableAdmin, auth_admin.GroupAdmin):
-    """What support staff may do, role by role."""
+    """What support staff may do, role by role. Only platform operators say so: else it gives more rights."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -2,21 +2,20 @@
 
 from typing import Any
 
+from django import forms
+from django.contrib.auth.forms import SetPasswordMixin
 from django.core.exceptions import ValidationError
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from accounts.login import change_password, log_in
+from accounts.models import User
 from redirect.errors import ApiError
 
 
 def refusal(error: ApiError) -> ValidationError:
     """Why accounts/login.py let nobody in, as the sentence that a form shows."""
     match error.status:
-        case 403:
-            return ValidationError(
-                "The password must be changed first: send userName, oldPassword and newPassword as JSON to "
-                "POST /api/v1/changePassword, then log in here with the new one."
-            )
         case 429:
             wait = error.headers["Retry-After"]
             return ValidationError(f"There were too many attempts. Try again in {wait} seconds.")
@@ -26,7 +25,12 @@ def refusal(error: ApiError) -> ValidationError:
 
 
 class LoginForm(AuthenticationForm):
-    """Logs in where the API does: the same check, counted once for each attempt."""
+    """Logs in where the API does: the same check, counted once for each attempt.
+
+    `change_due` tells of staff whose password is right but must be changed first.
+    """
+
+    change_due = False
 
     def clean(self) -> dict[str, Any]:
         login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
@@ -35,6 +39,9 @@ class LoginForm(AuthenticationForm):
             try:
                 self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
             except ApiError as error:
+                if error.status == 403:
+                    self.confirm_login_allowed(User.objects.get_by_natural_key(login))
+                    self.change_due = True
                 raise refusal(error) from error
             self.confirm_login_allowed(self.user_cache)
         return self.cleaned_data
@@ -71,3 +78,39 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:
         """It is saved already."""
         return self.user
+
+
+class DuePasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
+    """Changes a password that must be changed before its user is let in, where the API does.
+
+    There is no session yet: the old password is checked here, and a wrong one is counted, once.
+    """
+
+    username = forms.CharField(
+        label="Login",
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    old_password = forms.CharField(
+        strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"})
+    )
+    new_password1, new_password2 = SetPasswordMixin.create_password_fields("New password", "New password again")
+
+    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
+        self.address = address
+        super().__init__(*args, **kwargs)
+        for name in "new_password1", "new_password2":
+            self.fields[name].widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+
+    def clean(self) -> dict[str, Any]:
+        self.validate_passwords("new_password1", "new_password2")
+        cleaned = super().clean() or {}
+        if not self.errors:
+            login, old, new = cleaned["username"], cleaned["old_password"], cleaned["new_password1"]
+            try:
+                change_password(login, old, new, self.address)
+            except ApiError as error:
+                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
+            else:
+                self.user = User.objects.get_by_natural_key(login)
+        return cleaned

@@ -7,6 +7,7 @@ section 4.
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -17,10 +18,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import passwords
-from accounts.models import LoginSource, LoginStatus, User, block_horizon
+from accounts.models import LoginSource, LoginStatus, TokenFamily, User, block_horizon
 from audit import context
 from audit.models import HIDDEN, Event
 from audit.recording import record, record_failed_login
+from redirect.arrays import integers
 from redirect.errors import ApiError, too_many_requests
 from redirect.forwarded import source_of
 
@@ -69,6 +71,21 @@ def unblock(user: User) -> None:
         user.save(update_fields=["fail_login_attempts", "user_block_time"])
         if had_failed:
             record(Event.UNBLOCKED, user)
+
+
+def unblock_all(users: Collection[int]) -> None:
+    """Let these users, by their ids, log in again at once."""
+    User.objects.filter(pk__in=integers(users)).update(fail_login_attempts=0, user_block_time=None)
+
+
+def force_password_change(users: Collection[int]) -> None:
+    """Refuse the next login of these users until they change the password; their tokens go on."""
+    User.objects.filter(pk__in=integers(users)).update(force_change_password=True)
+
+
+def end_tokens(users: Collection[int]) -> None:
+    """Every token of these users is dead from now on."""
+    TokenFamily.objects.filter(user__in=integers(users)).delete()
 
 
 def _check(login: str, password: str, address: str) -> User:

@@ -186,6 +186,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(is_superuser=False) | Q(group=None),
             ),
         ]
+        permissions: ClassVar = [
+            ("unblock_user", "Can unblock users"),
+            ("force_password_user", "Can make users change the password"),
+            ("end_tokens_user", "Can end all tokens of users"),
+        ]
 
     def __str__(self) -> str:
         return self.login

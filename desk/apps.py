@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin import autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.db.models.signals import post_migrate
 
 
 class DeskConfig(AppConfig):
@@ -10,6 +11,12 @@ class DeskConfig(AppConfig):
 
     name = "desk"
     default = True
+
+    def ready(self) -> None:
+        """The roles are brought up to date after each `migrate`."""
+        from desk.roles import complete
+
+        post_migrate.connect(complete, sender=self)
 
 
 class DeskAdminConfig(SimpleAdminConfig):

@@ -3,13 +3,19 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import login as log_in
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
 
-from accounts.forms import LoginForm, OwnPasswordForm
+from accounts.forms import DuePasswordForm, LoginForm, OwnPasswordForm
 from desk import dashboard, find
 
 
@@ -22,7 +28,10 @@ class DeskSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """The pages that belong to no table."""
-        return [path("find/", self.admin_view(find.page), name="find")]
+        return [
+            path("find/", self.admin_view(find.page), name="find"),
+            path("password_due/", self.password_due, name="password_due"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The dashboard."""
@@ -32,6 +41,35 @@ class DeskSite(UnfoldAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The look's own search knows the names of tables only; ours finds phones."""
         return HttpResponseRedirect(f"{reverse('admin:find')}?{urlencode({'q': request.GET.get('s', '')})}")
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The page to log in; whose password must be changed first is led to the page for that."""
+        answer = super().login(request, extra_context)
+        form: Any = getattr(answer, "context_data", {}).get("form")
+        if getattr(form, "change_due", False):
+            known = {"username": form.cleaned_data["username"]}
+            return self._ask_for_new_password(request, self._due_form(request, initial=known))
+        return answer
+
+    @method_decorator([sensitive_post_parameters(), never_cache])
+    def password_due(self, request: HttpRequest) -> HttpResponse:
+        """Old password and new one, without a session: it begins when the password is changed."""
+        if request.method != "POST":
+            return self._ask_for_new_password(request, self._due_form(request))
+        form = self._due_form(request, request.POST)
+        if not form.is_valid():
+            return self._ask_for_new_password(request, form)
+        if not form.user.is_staff:  # a tenant's: it has its new password, and still no business here
+            return HttpResponseRedirect(reverse("admin:login"))
+        log_in(request, form.user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    def _due_form(self, request: HttpRequest, sent: Any = None, **more: Any) -> DuePasswordForm:
+        return DuePasswordForm(sent, address=request.META["REMOTE_ADDR"], **more)
+
+    def _ask_for_new_password(self, request: HttpRequest, form: DuePasswordForm) -> HttpResponse:
+        context = {**self.each_context(request), "title": "Change your password", "form": form}
+        return TemplateResponse(request, "desk/password_due.html", context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The page for one's own password."""

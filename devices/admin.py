@@ -19,7 +19,8 @@ from unfold import paginator
 
 from accounts.admin import TableAdmin
 from accounts.models import Group
-from devices import bulk, dry_run, mac
+from devices import dry_run, mac
+from devices.actions import DeviceActions
 from devices.models import Access, Device, Outcome
 from devices.story import WORDS, exact, story_of
 from locations.models import Location
@@ -43,7 +44,7 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        group, location = cleaned.get("group"), cleaned.get("location")
+        group, location = cleaned.get("group", getattr(self.instance, "group", None)), cleaned.get("location")
         if group and location and location.group_id != group.pk:
             owner = location.group
             self.add_error(
@@ -53,12 +54,12 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Device)
-class DeviceAdmin(TableAdmin):
+class DeviceAdmin(DeviceActions):
     """What boots; its page tells why it did not."""
 
     form = DeviceForm
     fields = ("mac", "group", "location", "description")
-    fixed_fields = ("mac",)
+    fixed_fields = ("mac", "group")  # to move it to another group is an action, which asks for the reason
     list_display = ("spelled_mac", "group", "last_access_status", "last_access", "num_requests", "location")
     list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access")
     list_select_related = ("group", "location")
@@ -71,11 +72,6 @@ class DeviceAdmin(TableAdmin):
 
     class Media:
         css = {"all": ("devices/device.css",)}
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """As the API removes a list: with one entry in the audit log."""
-        macs = queryset.values_list("mac", flat=True)
-        bulk.remove(Device.objects.all(), {text: index for index, text in enumerate(macs)})
 
     @admin.display(description="MAC", ordering="mac")
     def spelled_mac(self, device: Device) -> str:

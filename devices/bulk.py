@@ -1,4 +1,4 @@
-"""A list of MACs in one transaction: create, remove, associate, disassociate.
+"""A list of MACs in one transaction: create, remove, associate, disassociate, move.
 
 Each call takes effect as a whole or not at all, with a number of statements that does not depend on the length of
 the list. Rows are locked in the order of their MACs, as every other writer does, so that two calls wait for each
@@ -240,3 +240,36 @@ def _insert(group: Group, macs: list[str], location_id: int | None, description:
             [group.pk, location_id, description, AccessStatus.AWAIT, listed],
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
+    """Leave these devices, all of them visible, without a location, or none; how many. Raises as `remove` does."""
+
+    def work() -> int:
+        _refuse_missing(positions, _locked(visible, positions).values_list("mac", flat=True))
+        return Device.objects.filter(mac__in=texts(positions)).update(location=None)
+
+    return in_transaction(work)
+
+
+def move(visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None) -> int:
+    """Make these devices, all of them visible, the group's, with a location of it or none; how many.
+
+    They begin anew, awaiting their first access: what they did for their old group is not the new one's to see.
+    Raises as `remove` does, and ApiError 400 if the location is not the group's.
+    """
+
+    def work() -> int:
+        if location_id is not None:
+            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
+        _refuse_missing(positions, _locked(visible, positions).values_list("mac", flat=True))
+        # One statement: the database does not let a device have a location of another group in between.
+        return Device.objects.filter(mac__in=texts(positions)).update(
+            group=group,
+            location=location_id,
+            last_access=None,
+            last_access_status=AccessStatus.AWAIT,
+            num_requests=0,
+        )
+
+    return in_transaction(work)

@@ -1,9 +1,10 @@
-"""What boots: the devices, by their MAC."""
+"""What boots: the devices, by their MAC; what they asked for; and devices that staff selected to act on."""
 
 from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
@@ -76,6 +77,10 @@ class Device(models.Model):
             trigram_index("mac", "device_mac_trigram"),
             trigram_index("description", "device_description_trigram"),
         ]
+        permissions: ClassVar = [
+            ("associate_device", "Can associate devices with a location"),
+            ("move_device", "Can move devices to another group"),
+        ]
 
     def __str__(self) -> str:
         return self.mac
@@ -119,3 +124,53 @@ class Access(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mac} {self.outcome} {self.time:%Y-%m-%d %H:%M:%S}"
+
+
+class SelectionAction(models.TextChoices):
+    """What staff do to the devices that they selected in the admin."""
+
+    ASSOCIATE = "Associate", "Associate with a location"
+    TAKE_AWAY = "TakeAway", "Take away the location"
+    MOVE = "Move", "Move to another group"
+    REMOVE = "Remove"
+
+
+class Selection(models.Model):
+    """Devices that a member of staff selected: counted first, then acted on piece by piece.
+
+    Which they are is kept when they are counted, so what was counted is what is done, however long it takes.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    action = models.CharField(max_length=9, choices=SelectionAction)
+    created_at = models.DateTimeField(default=timezone.now)
+    counts = models.JSONField()  # how many devices, by the id of their group
+    details = models.JSONField(default=dict)  # what was filled in: location, group, reason
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    left_alone = models.PositiveIntegerField(default=0)  # changed by others since they were counted
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.total}"
+
+
+class SelectionPiece(models.Model):
+    """Up to 5,000 devices of a selection that are still to be done: ids, each with the group of its device."""
+
+    selection = models.ForeignKey(Selection, models.CASCADE, related_name="pieces")
+    number = models.PositiveIntegerField()
+    devices = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["selection", "number"], name="selectionpiece_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"piece {self.number}"

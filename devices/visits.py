@@ -77,18 +77,19 @@ WITH visit AS MATERIALIZED (
 SELECT mac, customer, url, mutual_auth, counted FROM answered WHERE device_id IS NOT NULL
 """
 
-# The log rows whose devices were held, once nobody holds them any more.
+# The log rows whose devices were held, once nobody holds them any more. A device that has moved to another group
+# began anew there: what it did for the old one is not counted.
 COUNT_LATER = """
 WITH due AS MATERIALIZED (
-    SELECT id, time, device_id, outcome FROM devices_access WHERE NOT counted
+    SELECT id, time, device_id, group_id, outcome FROM devices_access WHERE NOT counted
     ORDER BY time LIMIT 5000 FOR UPDATE SKIP LOCKED
 ), held AS MATERIALIZED (
-    SELECT d.id FROM devices_device d WHERE d.id IN (SELECT device_id FROM due)
+    SELECT d.id, d.group_id FROM devices_device d WHERE d.id IN (SELECT device_id FROM due)
     ORDER BY d.mac FOR NO KEY UPDATE OF d SKIP LOCKED
 ), late AS MATERIALIZED (
     SELECT device_id, count(*) AS visits, date_trunc('second', max(time)) AS last_access,
-           (array_agg(outcome ORDER BY time DESC, id DESC))[1] AS outcome
-    FROM due WHERE device_id IN (SELECT id FROM held) GROUP BY device_id
+           (array_agg(outcome ORDER BY time DESC, due.id DESC))[1] AS outcome
+    FROM due JOIN held ON held.id = due.device_id AND held.group_id = due.group_id GROUP BY device_id
 ), counted AS (
     UPDATE devices_device d
     SET num_requests = d.num_requests + late.visits,

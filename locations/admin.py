@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from accounts.admin import TableAdmin, link_to_rows
+from accounts.admin import TableAdmin, is_id, link_to_rows
 from locations import url_template
 from locations.models import Location
 
@@ -45,6 +46,12 @@ class LocationAdmin(TableAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         queryset: Any = super().get_queryset(request)
         return queryset.with_device_count()
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Where a location of one group is to be chosen, none but its own."""
+        if request.GET.get("field_name") == "location" and (group := request.GET.get("group", "")):
+            queryset = queryset.filter(group=group) if is_id(group) else queryset.none()
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="devices")
     def devices(self, location: Any) -> SafeString:

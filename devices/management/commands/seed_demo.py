@@ -12,7 +12,7 @@ from typing import Any
 
 from auditlog.context import disable_auditlog
 from django.conf import settings
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group as Role
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
@@ -209,13 +209,7 @@ def _seed(password: str) -> Demo:
     Location.objects.bulk_create(demo.locations)
     Device.objects.bulk_create(demo.devices)
     Access.objects.bulk_create(demo.accesses(timezone.now()))
-    support = User.objects.get(login=SUPPORT)
-    support.user_permissions.set(
-        Permission.objects.filter(
-            content_type__app_label__in=("accounts", "locations", "devices"),
-            codename__in=("view_group", "view_user", "view_location", "view_device", "view_access"),
-        )
-    )
+    User.objects.get(login=SUPPORT).groups.set(Role.objects.filter(name="Support reader"))
     return demo
 
 

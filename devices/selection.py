@@ -1,0 +1,162 @@
+"""Devices that staff selected in the admin: count them, keep which they are, act on them piece by piece.
+
+Hundreds of thousands are too many for one statement and one lock: each piece is a transaction of its own, done
+whole, by the same functions as the API's bulk calls. Between two pieces phones and tenants have their turn.
+"""
+
+from collections import Counter
+from datetime import timedelta
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Group, User
+from devices import bulk, mac
+from devices.models import Device, DeviceQuerySet, Selection, SelectionAction, SelectionPiece
+from locations.models import Location
+from redirect.arrays import integers
+from redirect.errors import bad_request
+from redirect.transactions import in_transaction
+
+PIECE = 5000
+KEPT = timedelta(days=1)
+
+Rows = list[tuple[int, int]]  # ids of devices, each with the id of its group, in the order of MACs
+
+
+def count(user: User, action: str, devices: QuerySet[Device]) -> Selection:
+    """A new selection: these devices as they are now. Selections of yesterday are forgotten."""
+    rows = _rows(devices)  # before the transaction: on SQLite nobody else could write meanwhile
+    with transaction.atomic():
+        spent = Selection.objects.filter(created_at__lt=timezone.now() - KEPT)
+        SelectionPiece.objects.filter(selection__in=spent).delete()
+        spent.delete()
+        selection = Selection(user=user, action=action)
+        _keep(selection, rows)
+    return selection
+
+
+def count_again(selection: Selection) -> bool:
+    """Whether the devices are no longer those that were counted; then what is left of them is what counts."""
+    rows = _selected(selection)
+    now = _rows(Device.objects.filter(pk__in=integers([pk for pk, _ in rows])))
+    if now == rows:
+        return False
+    with transaction.atomic():
+        _keep(selection, now)
+    return True
+
+
+def keep_only(selection: Selection, group_id: int) -> None:
+    """Let go of the devices of all other groups."""
+    rows = [row for row in _selected(selection) if row[1] == group_id]
+    with transaction.atomic():
+        _keep(selection, rows)
+
+
+def first_macs(selection: Selection, how_many: int) -> list[str]:
+    """The first MACs of a selection that has not begun, as people write them."""
+    piece = selection.pieces.order_by("number").first()
+    ids = [pk for pk, _ in piece.devices[:how_many]] if piece else []
+    found = Device.objects.filter(pk__in=ids).order_by("mac")
+    return [mac.display(text) for text in found.values_list("mac", flat=True)]
+
+
+def start(selection: Selection, **details: object) -> bool:
+    """From now on the pieces may be done; False if somebody has started before."""
+    waiting = Selection.objects.filter(pk=selection.pk, started_at=None)
+    return bool(waiting.update(started_at=timezone.now(), details=details))
+
+
+def do_next_piece(selection: Selection) -> Selection:
+    """Do the next piece whole, and count it; the selection as it is then.
+
+    Devices that have changed their group, or are gone, since they were counted are left alone. Raises ApiError if
+    others change the very same devices or the location at this moment: nothing is done then.
+    """
+
+    def work() -> Selection:
+        locked = Selection.objects.select_for_update(of=("self",), no_key=True).get(pk=selection.pk)
+        piece = locked.pieces.order_by("number").first()
+        if piece is None or locked.started_at is None:
+            return locked
+        rows: dict[int, int] = dict(piece.devices)
+        devices = Device.objects.filter(pk__in=integers(list(rows)))
+        found = devices.order_by("mac").values_list("mac", "pk", "group_id")
+        macs = [text for text, pk, group in found if rows[pk] == group]
+        groups = integers(list(set(rows.values())))
+        done = _act(locked, devices.filter(group__in=groups), macs) if macs else 0
+        piece.delete()
+        locked.done += done
+        locked.left_alone += len(rows) - done
+        if not locked.pieces.exists():
+            locked.finished_at = timezone.now()
+        locked.save(update_fields=["done", "left_alone", "finished_at"])
+        return locked
+
+    return in_transaction(work)
+
+
+def _act(selection: Selection, devices: DeviceQuerySet, macs: list[str]) -> int:
+    positions = {text: place for place, text in enumerate(macs)}
+    details = selection.details
+    match selection.action:
+        case SelectionAction.REMOVE:
+            return bulk.remove(devices, positions)
+        case SelectionAction.TAKE_AWAY:
+            return bulk.take_away_locations(devices, positions)
+        case SelectionAction.ASSOCIATE:
+            done, _ = bulk.associate(Location.objects.filter(pk=details["location"]), positions, override=True)
+            return done
+        case SelectionAction.MOVE:
+            (source,) = Group.objects.filter(pk__in=selection.counts)
+            target = Group.objects.filter(pk=details["group"]).first()
+            if target is None:
+                raise bad_request("The group that the devices were to be moved to is gone.")
+            done = bulk.move(devices, positions, group=target, location_id=details["location"])
+            _tell_both_groups(selection.user, source, target, macs, details["reason"])
+            return done
+    raise ValueError(selection.action)
+
+
+def _tell_both_groups(user: User, source: Group, target: Group, macs: list[str], reason: str) -> None:
+    """The history of both groups keeps who moved what, and why; so does that of a device that moved alone."""
+    what = mac.display(macs[0]) if len(macs) == 1 else f"{len(macs):,} devices, {mac.display(macs[0])} the first,"
+    message = f"{what} moved from {source} to {target}: {reason}"
+    rows: list[Group | Device] = [source, target]
+    if len(macs) == 1:
+        rows.append(Device.objects.get(mac=macs[0]))
+    LogEntry.objects.bulk_create(
+        LogEntry(
+            user=user,
+            content_type=ContentType.objects.get_for_model(row),
+            object_id=str(row.pk),
+            object_repr=str(row)[:200],
+            action_flag=CHANGE,
+            change_message=message,
+        )
+        for row in rows
+    )
+
+
+def _rows(devices: QuerySet[Device]) -> Rows:
+    return list(devices.order_by("mac").values_list("pk", "group_id"))
+
+
+def _selected(selection: Selection) -> Rows:
+    pieces = selection.pieces.order_by("number").values_list("devices", flat=True)
+    return [(pk, group) for devices in pieces for pk, group in devices]
+
+
+def _keep(selection: Selection, rows: Rows) -> None:
+    selection.total = len(rows)
+    selection.counts = Counter(str(group) for _, group in rows)
+    selection.save()
+    selection.pieces.all().delete()
+    SelectionPiece.objects.bulk_create(
+        SelectionPiece(selection=selection, number=number, devices=rows[begin : begin + PIECE])
+        for number, begin in enumerate(range(0, len(rows), PIECE))
+    )

@@ -9,18 +9,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group as Role
-from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import PROTECT, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -30,12 +28,14 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from accounts.login import end_tokens, force_password_change, unblock, unblock_all
 from accounts.models import Group, GroupType, User, block_horizon
-from redirect.arrays import table_of
+from audit import history
 from redirect.transactions import lost_race
 
 # --- What all lists share ---------------------------------------------------------------------------------------
 
 Page = Callable[..., Any]
+
+HISTORY_SHOWN = 100
 
 
 def or_try_again(page: Page) -> Page:
@@ -137,6 +137,40 @@ class TableAdmin(ModelAdmin):
             )
         return response
 
+    def log_addition(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def log_change(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def log_deletions(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def history_of(self, row: Any) -> QuerySet[Any]:
+        """The entries of the audit log about a row, newest first."""
+        return history.of(row)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """What happened to a row, by whomever and wherever."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not (self.has_view_permission(request, row) and request.user.has_perm("audit.view_entry")):
+            raise PermissionDenied
+        entries = list(self.history_of(row)[: HISTORY_SHOWN + 1])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {row}",
+            "opts": self.opts,
+            "original": row,
+            "object": row,
+            "lines": [history.line(entry) for entry in entries[:HISTORY_SHOWN]],
+            "shown": HISTORY_SHOWN,
+            "more": len(entries) > HISTORY_SHOWN,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "desk/history.html", context)
+
     @or_try_again
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
         return super().changeform_view(*args, **kwargs)
@@ -188,6 +222,10 @@ class GroupAdmin(TableAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         queryset: Any = super().get_queryset(request)
         return queryset.with_counts()
+
+    def history_of(self, row: Any) -> QuerySet[Any]:
+        """And about all that the group has had."""
+        return history.of_group(row.pk)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Where a reseller is to be chosen, none but resellers."""
@@ -421,7 +459,6 @@ class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
         with transaction.atomic():
             users = list(_reachable(request, queryset).order_by("pk").values_list("pk", flat=True))
             act(users)
-            _log_changes(request, users, f"{done}.")
         if refused := selected - len(users):
             self.message_user(
                 request, f"{refused} left alone: only platform operators change staff.", messages.WARNING
@@ -437,21 +474,6 @@ def _within_reach(request: HttpRequest, user: Any) -> bool:
 def _reachable(request: HttpRequest, users: QuerySet[Any]) -> QuerySet[Any]:
     """Those that are `_within_reach`."""
     return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
-
-
-def _log_changes(request: HttpRequest, users: Collection[int], message: str) -> None:
-    """A line in the history of each user, by one statement."""
-    source, listed = table_of(users, "bigint")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO django_admin_log
-                (action_time, user_id, content_type_id, object_id, object_repr, action_flag, change_message)
-            SELECT %s, %s, %s, CAST(id AS text), login, %s, %s
-            FROM accounts_user WHERE id IN (SELECT value FROM {source})
-            """,  # noqa: S608 - the text of a table expression, no value
-            [timezone.now(), request.user.pk, ContentType.objects.get_for_model(User).pk, CHANGE, message, listed],
-        )
 
 
 # --- Staff roles ------------------------------------------------------------------------------------------------

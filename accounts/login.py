@@ -13,15 +13,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import LoginSource, LoginStatus, TokenFamily, User, block_horizon
 from audit import context
-from audit.models import HIDDEN, Event
-from audit.recording import record, record_failed_login
+from audit.models import HIDDEN, Changes, Event
+from audit.recording import Part, record, record_failed_login, record_list
 from redirect.arrays import integers
 from redirect.errors import ApiError, too_many_requests
 from redirect.forwarded import source_of
@@ -75,17 +75,42 @@ def unblock(user: User) -> None:
 
 def unblock_all(users: Collection[int]) -> None:
     """Let these users, by their ids, log in again at once."""
-    User.objects.filter(pk__in=integers(users)).update(fail_login_attempts=0, user_block_time=None)
+    failed = Q(fail_login_attempts__gt=0) | Q(user_block_time__isnull=False)
+    with transaction.atomic():
+        found = _locked(users, failed)
+        User.objects.filter(pk__in=integers(list(found))).update(fail_login_attempts=0, user_block_time=None)
+        _record_users(Event.UNBLOCKED, found)
 
 
 def force_password_change(users: Collection[int]) -> None:
     """Refuse the next login of these users until they change the password; their tokens go on."""
-    User.objects.filter(pk__in=integers(users)).update(force_change_password=True)
+    with transaction.atomic():
+        found = _locked(users, Q(force_change_password=False))
+        User.objects.filter(pk__in=integers(list(found))).update(force_change_password=True)
+        _record_users(Event.CHANGED, found, {"force_change_password": [False, True]})
 
 
 def end_tokens(users: Collection[int]) -> None:
     """Every token of these users is dead from now on."""
-    TokenFamily.objects.filter(user__in=integers(users)).delete()
+    with transaction.atomic():
+        found = _locked(users, Exists(TokenFamily.objects.filter(user=OuterRef("pk"))))
+        TokenFamily.objects.filter(user__in=integers(list(found))).delete()
+        _record_users(Event.TOKENS_ENDED, found)
+
+
+def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:
+    """Those of the users, by their ids, that meet the condition, with their groups (0: none)."""
+    rows = User.objects.filter(condition, pk__in=integers(users)).order_by("pk")
+    rows = rows.select_for_update(of=("self",), no_key=True)
+    return {pk: group_id or 0 for pk, group_id in rows.values_list("pk", "group_id")}
+
+
+def _record_users(event: Event, users: dict[int, int], changes: Changes | None = None) -> None:
+    by_group: dict[int, list[int]] = {}
+    for pk, group_id in users.items():
+        by_group.setdefault(group_id, []).append(pk)
+    parts = [Part(group_id, event, listed) for group_id, listed in by_group.items()]
+    record_list(event, User, parts, changes)
 
 
 def _check(login: str, password: str, address: str) -> User:

@@ -97,8 +97,8 @@ class EntrySerializer(serializers.Serializer[Any]):
         return None if listed is None else [mac.display(text) for text in listed]
 
     def get_idList(self, entry: Entry) -> list[int] | None:
-        """The locations of a bulk call."""
-        return self._listed(entry, "Location")
+        """The locations of a bulk call, or the users that staff acted on together."""
+        return self._listed(entry, "User" if kind_of(entry) == "User" else "Location")
 
     def _parts(self, entry: Entry) -> list[dict[str, Any]]:
         """The parts of a bulk call that the reader may see: all of them, where it is of one group."""

@@ -19,6 +19,7 @@ from unfold import paginator
 
 from accounts.admin import TableAdmin
 from accounts.models import Group
+from audit import history
 from devices import dry_run, mac
 from devices.actions import DeviceActions
 from devices.models import Access, Device, Outcome
@@ -72,6 +73,10 @@ class DeviceAdmin(DeviceActions):
 
     class Media:
         css = {"all": ("devices/device.css",)}
+
+    def history_of(self, row: Any) -> QuerySet[Any]:
+        """Also before it was deleted and made again."""
+        return history.of_mac(row.mac)
 
     @admin.display(description="MAC", ordering="mac")
     def spelled_mac(self, device: Device) -> str:

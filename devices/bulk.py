@@ -98,11 +98,7 @@ def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
         owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
         _refuse_missing(positions, owners)
         deleted: int = Device.objects.filter(mac__in=texts(positions))._raw_delete(Device.objects.db)
-        by_group: dict[int, list[str]] = {}
-        for text, owner in owners.items():
-            by_group.setdefault(owner, []).append(text)
-        parts = [Part(owner, "Removed", listed) for owner, listed in by_group.items()]
-        record_list(Event.DEVICES_REMOVED, Device, parts)
+        record_list(Event.DEVICES_REMOVED, Device, _parts("Removed", owners))
         return deleted
 
     return in_transaction(work)
@@ -163,6 +159,14 @@ def disassociate(locations: QuerySet[Location], positions: dict[str, int]) -> tu
         return Device.objects.filter(pk__in=integers([pk for pk, _, _ in rows])).update(location=None)
 
     return in_transaction(work), len(positions)
+
+
+def _parts(done: str, owners: dict[str, int]) -> list[Part]:
+    """The MACs by the group that has them, for the audit log."""
+    by_group: dict[int, list[str]] = {}
+    for text, owner in owners.items():
+        by_group.setdefault(owner, []).append(text)
+    return [Part(owner, done, listed) for owner, listed in by_group.items()]
 
 
 def _given(**values: Any) -> Changes:
@@ -246,15 +250,21 @@ def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> i
     """Leave these devices, all of them visible, without a location, or none; how many. Raises as `remove` does."""
 
     def work() -> int:
-        _refuse_missing(positions, _locked(visible, positions).values_list("mac", flat=True))
+        rows = list(_locked(visible, positions).values_list("mac", "group_id", "location_id"))
+        _refuse_missing(positions, [text for text, _, _ in rows])
+        had_one = {text: owner for text, owner, place in rows if place}
+        record_list(Event.DEVICES_DISASSOCIATED, Device, _parts("Disassociated", had_one))
         return Device.objects.filter(mac__in=texts(positions)).update(location=None)
 
     return in_transaction(work)
 
 
-def move(visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None) -> int:
+def move(
+    visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None, reason: str
+) -> int:
     """Make these devices, all of them visible, the group's, with a location of it or none; how many.
 
+    The history of the old and of the new group keeps it, for support staff with the reason.
     They begin anew, awaiting their first access: what they did for their old group is not the new one's to see.
     Raises as `remove` does, and ApiError 400 if the location is not the group's.
     """
@@ -262,7 +272,9 @@ def move(visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, lo
     def work() -> int:
         if location_id is not None:
             _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
-        _refuse_missing(positions, _locked(visible, positions).values_list("mac", flat=True))
+        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
+        _refuse_missing(positions, owners)
+        record_list(Event.DEVICES_MOVED, Device, _parts("Moved", owners), other_group_id=group.pk, reason=reason)
         # One statement: the database does not let a device have a location of another group in between.
         return Device.objects.filter(mac__in=texts(positions)).update(
             group=group,

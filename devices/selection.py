@@ -7,8 +7,6 @@ whole, by the same functions as the API's bulk calls. Between two pieces phones 
 from collections import Counter
 from datetime import timedelta
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -112,34 +110,12 @@ def _act(selection: Selection, devices: DeviceQuerySet, macs: list[str]) -> int:
             done, _ = bulk.associate(Location.objects.filter(pk=details["location"]), positions, override=True)
             return done
         case SelectionAction.MOVE:
-            (source,) = Group.objects.filter(pk__in=selection.counts)
             target = Group.objects.filter(pk=details["group"]).first()
             if target is None:
                 raise bad_request("The group that the devices were to be moved to is gone.")
-            done = bulk.move(devices, positions, group=target, location_id=details["location"])
-            _tell_both_groups(selection.user, source, target, macs, details["reason"])
-            return done
+            place, reason = details["location"], details["reason"]
+            return bulk.move(devices, positions, group=target, location_id=place, reason=reason)
     raise ValueError(selection.action)
-
-
-def _tell_both_groups(user: User, source: Group, target: Group, macs: list[str], reason: str) -> None:
-    """The history of both groups keeps who moved what, and why; so does that of a device that moved alone."""
-    what = mac.display(macs[0]) if len(macs) == 1 else f"{len(macs):,} devices, {mac.display(macs[0])} the first,"
-    message = f"{what} moved from {source} to {target}: {reason}"
-    rows: list[Group | Device] = [source, target]
-    if len(macs) == 1:
-        rows.append(Device.objects.get(mac=macs[0]))
-    LogEntry.objects.bulk_create(
-        LogEntry(
-            user=user,
-            content_type=ContentType.objects.get_for_model(row),
-            object_id=str(row.pk),
-            object_repr=str(row)[:200],
-            action_flag=CHANGE,
-            change_message=message,
-        )
-        for row in rows
-    )
 
 
 def _rows(devices: QuerySet[Device]) -> Rows:

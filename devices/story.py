@@ -14,14 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Count, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.models import Group
+from audit import history
 from devices.client_certificate import mac_named_in
 from devices.lookup import Answer, Found, Proof, Supposed, decide
 from devices.mac import display
@@ -419,6 +418,7 @@ class Change:
     ago: str
     exact: str
     who: str
+    where: str
     what: str
 
 
@@ -556,12 +556,7 @@ def _chart(drawn: Any, first: date, last: date) -> Chart | None:
 
 
 def history_of(device: Device) -> list[Change]:
-    """Who changed the device in this admin, newest first."""
+    """Who changed the device, newest first."""
     now = timezone.now()
-    entries = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(Device), object_id=str(device.pk)
-    ).select_related("user")[:CHANGES_SHOWN]
-    return [
-        Change(ago(entry.action_time, now), exact(entry.action_time), str(entry.user), entry.get_change_message())
-        for entry in entries
-    ]
+    lines = map(history.line, history.of_mac(device.mac)[:CHANGES_SHOWN])
+    return [Change(ago(line.time, now), exact(line.time), line.who, line.where, line.what) for line in lines]

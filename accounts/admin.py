@@ -28,7 +28,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from accounts.login import end_tokens, force_password_change, unblock, unblock_all
 from accounts.models import Group, GroupType, User, block_horizon
+from accounts.resources import GroupResource, UserResource
 from audit import history
+from redirect.export import ExportAdmin
 from redirect.transactions import lost_race
 
 # --- What all lists share ---------------------------------------------------------------------------------------
@@ -205,8 +207,10 @@ class GroupForm(ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(TableAdmin):
+class GroupAdmin(ExportAdmin, TableAdmin):
     """Resellers and their providers."""
+
+    resource = GroupResource
 
     form = GroupForm
     fields = ("name", "group_type", "reseller", "address", "description")
@@ -319,12 +323,14 @@ ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superus
 
 
 @admin.register(User)
-class UserAdmin(TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     """Tenants' users, support staff and platform operators.
 
     Whoever is no platform operator may not make staff, nor change those who are: it would be a way to more rights.
     """
 
+    resource = UserResource
+    export_related = ("group__reseller",)
     form = UserForm
     add_form = NewUserForm
     change_password_form = PasswordForm

@@ -96,6 +96,11 @@ class Group(models.Model):
         return self.name
 
     @property
+    def full_name(self) -> str:
+        """ "Reseller / Provider", or the name of a reseller."""
+        return f"{self.reseller} / {self.name}" if self.reseller else self.name
+
+    @property
     def is_reseller(self) -> bool:
         """Whether the group has providers, and no reseller above it."""
         return self.group_type == GroupType.RESELLER

@@ -22,9 +22,12 @@ from accounts.models import Group
 from audit import history
 from devices import dry_run, mac
 from devices.actions import DeviceActions
+from devices.import_views import ImportPages
 from devices.models import Access, Device, Outcome
+from devices.resources import DeviceResource
 from devices.story import WORDS, exact, story_of
 from locations.models import Location
+from redirect.export import ExportAdmin
 from redirect.listing import among, contains
 
 
@@ -55,8 +58,12 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Device)
-class DeviceAdmin(DeviceActions):
+class DeviceAdmin(ExportAdmin, DeviceActions):
     """What boots; its page tells why it did not."""
+
+    change_list_template = "admin/devices/device_change_list.html"
+    resource = DeviceResource
+    export_related = ("group__reseller", "location")
 
     form = DeviceForm
     fields = ("mac", "group", "location", "description")
@@ -100,7 +107,11 @@ class DeviceAdmin(DeviceActions):
 
     def get_urls(self) -> list[URLPattern]:
         look_up = self.admin_site.admin_view(self.look_up)
-        return [path("<int:pk>/look-up/", look_up, name="devices_device_look_up"), *super().get_urls()]
+        return [
+            path("<int:pk>/look-up/", look_up, name="devices_device_look_up"),
+            *ImportPages(self.admin_site).urls(),
+            *super().get_urls(),
+        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""A list of MACs in one transaction: create, remove, associate, disassociate, move.
+"""A list of MACs in one transaction: create, remove, associate, disassociate, move; put, each to its own place.
 
 Each call takes effect as a whole or not at all, with a number of statements that does not depend on the length of
 the list. Rows are locked in the order of their MACs, as every other writer does, so that two calls wait for each
@@ -17,8 +17,9 @@ from audit.models import Changes, Event
 from audit.recording import Part, record_list
 from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
+from devices.verdict import Existing, Verdict, Wish, decide, fulfilled
 from locations.models import Location
-from redirect.arrays import integers, table_of, texts
+from redirect.arrays import integers, table_of, table_of_rows, texts
 from redirect.errors import ApiError, FieldError, bad_request, not_found
 from redirect.transactions import LostRace, in_transaction
 
@@ -50,45 +51,56 @@ def create(
     spelled = [_normalized(text) for text in mac_list]
     macs = sorted({text for text in spelled if text is not None})
 
-    def work() -> tuple[set[str], dict[str, int]]:
+    def work() -> tuple[set[str], dict[str, Verdict]]:
         if location_id is not None:
             _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
         new = _insert(group, macs, location_id, description)
-        existing = [text for text in macs if text not in new]
-        rows = list(_locked(Device.objects.all(), existing).values_list("mac", "group_id", "location_id"))
-        owners = {text: group_id for text, group_id, _ in rows}
-        if len(owners) < len(existing):
-            raise LostRace  # one was deleted since the insert met it
-        if location_id is not None:
-            own = Device.objects.filter(group=group, mac__in=texts(existing))
-            (own if override else own.filter(location=None)).update(location=location_id)
-        associated = [
-            text
-            for text, owner, place in rows
-            if owner == group.pk and location_id not in (None, place) and (override or place is None)
-        ]
+        met = [Wish(text, group.pk, location_id) for text in macs if text not in new]
+        verdicts = _settle(met, override=override)
+        associated = [text for text, verdict in verdicts.items() if verdict is Verdict.MOVED]
         record_list(
             Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
             Device,
             [Part(group.pk, "Created", sorted(new)), Part(group.pk, "Associated", associated)],
             _given(location=location_id, description=description if new else None),
         )
-        return new, owners
+        return new, verdicts
 
-    new, owners = in_transaction(work)
+    new, verdicts = in_transaction(work)
     created = Created()
     for sent, text in zip(mac_list, spelled, strict=True):
         if text is None:
             created.invalid.append(sent)
         elif text in new:
             created.success.append(mac.display(text))
-            new.remove(text)
-            owners[text] = group.pk  # sent again, it is a duplicate
-        elif owners[text] == group.pk:
-            created.same_group.append(mac.display(text))
-        else:
+            new.remove(text)  # sent again, it is a duplicate
+        elif verdicts.get(text) is Verdict.OTHER_GROUP:
             created.other_group.append(mac.display(text))
+        else:
+            created.same_group.append(mac.display(text))
     return created
+
+
+def put(wishes: list[Wish], *, override: bool) -> dict[str, Verdict]:
+    """Make or change a device for each wish, by the rules of `create` and `associate`; what became of each MAC.
+
+    Within the caller's transaction, which has locked the locations, and which puts lists in the order of MACs.
+    A description that is wished for goes to devices that exist as well.
+    """
+    new = _insert_each(wishes)
+    verdicts = _settle([wish for wish in wishes if wish.mac not in new], override=override)
+    return verdicts | dict.fromkeys(new, Verdict.CREATED)
+
+
+def existing(macs: Iterable[str]) -> dict[str, Existing]:
+    """Those of the MACs that are devices, without locking them."""
+    return _as_existing(Device.objects.filter(mac__in=texts(list(macs))))
+
+
+def lock_locations(ids: Iterable[int]) -> dict[int, int]:
+    """Those of the locations that exist, with their groups; before their devices, in the order of ids."""
+    locations = Location.objects.filter(pk__in=integers(list(ids))).order_by("pk")
+    return dict(locations.select_for_update(of=("self",), no_key=True).values_list("pk", "group_id"))
 
 
 def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
@@ -174,6 +186,47 @@ def _given(**values: Any) -> Changes:
     return {name: [None, value] for name, value in values.items() if value is not None}
 
 
+def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
+    """Leave these devices, all of them visible, without a location, or none; how many. Raises as `remove` does."""
+
+    def work() -> int:
+        rows = list(_locked(visible, positions).values_list("mac", "group_id", "location_id"))
+        _refuse_missing(positions, [text for text, _, _ in rows])
+        had_one = {text: owner for text, owner, place in rows if place}
+        record_list(Event.DEVICES_DISASSOCIATED, Device, _parts("Disassociated", had_one))
+        return Device.objects.filter(mac__in=texts(positions)).update(location=None)
+
+    return in_transaction(work)
+
+
+def move(
+    visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None, reason: str
+) -> int:
+    """Make these devices, all of them visible, the group's, with a location of it or none; how many.
+
+    The history of the old and of the new group keeps it, for support staff with the reason.
+    They begin anew, awaiting their first access: what they did for their old group is not the new one's to see.
+    Raises as `remove` does, and ApiError 400 if the location is not the group's.
+    """
+
+    def work() -> int:
+        if location_id is not None:
+            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
+        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
+        _refuse_missing(positions, owners)
+        record_list(Event.DEVICES_MOVED, Device, _parts("Moved", owners), other_group_id=group.pk, reason=reason)
+        # One statement: the database does not let a device have a location of another group in between.
+        return Device.objects.filter(mac__in=texts(positions)).update(
+            group=group,
+            location=location_id,
+            last_access=None,
+            last_access_status=AccessStatus.AWAIT,
+            num_requests=0,
+        )
+
+    return in_transaction(work)
+
+
 def _normalized(text: str) -> str | None:
     try:
         return mac.normalize(text)
@@ -229,59 +282,73 @@ def _locked(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
     return listed.order_by("mac").select_for_update(of=("self",), no_key=True)
 
 
+def _as_existing(devices: DeviceQuerySet) -> dict[str, Existing]:
+    rows = devices.values_list("mac", "group_id", "location_id", "description")
+    return {text: Existing(group_id, place, description) for text, group_id, place, description in rows}
+
+
 def _insert(group: Group, macs: list[str], location_id: int | None, description: str | None) -> set[str]:
-    """Insert those that no group has; the unique constraint decides, not a look beforehand."""
+    """Insert those that no group has, all alike."""
     source, listed = table_of(macs, "text")
+    alike = "CAST(%s AS bigint) AS group_id, CAST(%s AS bigint) AS location_id, CAST(%s AS text) AS description"
+    return _insert_from(
+        f"(SELECT value AS mac, {alike} FROM {source}) AS listed",  # noqa: S608 - the text of a table expression
+        [group.pk, location_id, description, listed],
+    )
+
+
+def _insert_each(wishes: list[Wish]) -> set[str]:
+    """Insert those that no group has, each as wished for."""
+    return _insert_from(
+        *table_of_rows(
+            {"mac": "text", "group_id": "bigint", "location_id": "bigint", "description": "text"}, wishes
+        )
+    )
+
+
+def _insert_from(source: str, parameters: list[Any]) -> set[str]:
+    """The unique constraint decides which are new, not a look beforehand."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO devices_device
                 (mac, group_id, location_id, description, last_access_status, num_requests)
-            SELECT value, %s, %s, %s, %s, 0 FROM {source} WHERE true ORDER BY value
+            SELECT mac, group_id, location_id, description, %s, 0 FROM {source} WHERE true ORDER BY mac
             ON CONFLICT (mac) DO NOTHING
             RETURNING mac
             """,  # noqa: S608 - the text of a table expression, no value
-            [group.pk, location_id, description, AccessStatus.AWAIT, listed],
+            [AccessStatus.AWAIT, *parameters],
         )
         return {row[0] for row in cursor.fetchall()}
 
 
-def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
-    """Leave these devices, all of them visible, without a location, or none; how many. Raises as `remove` does."""
+def _settle(wishes: list[Wish], *, override: bool) -> dict[str, Verdict]:
+    """What becomes of devices that exist: locked in the order of MACs, decided, changed by one statement."""
+    found = _as_existing(_locked(Device.objects.all(), [wish.mac for wish in wishes]))
+    if len(found) < len(wishes):
+        raise LostRace  # one was deleted since the insert met it
+    verdicts, changed = {}, []
+    for wish in wishes:
+        device = found[wish.mac]
+        verdicts[wish.mac] = verdict = decide(wish, device, override=override)
+        after = fulfilled(wish, device, verdict)
+        if after != device:
+            changed.append((wish.mac, after.location_id, after.description))
+    places = {location_id for _, location_id, _ in changed}
+    if len(places) == 1 and all(wish.description is None for wish in wishes):  # as `create` wishes; it is quicker
+        Device.objects.filter(mac__in=texts([text for text, *_ in changed])).update(location=places.pop())
+    elif changed:
+        _update_rows(changed)
+    return verdicts
 
-    def work() -> int:
-        rows = list(_locked(visible, positions).values_list("mac", "group_id", "location_id"))
-        _refuse_missing(positions, [text for text, _, _ in rows])
-        had_one = {text: owner for text, owner, place in rows if place}
-        record_list(Event.DEVICES_DISASSOCIATED, Device, _parts("Disassociated", had_one))
-        return Device.objects.filter(mac__in=texts(positions)).update(location=None)
 
-    return in_transaction(work)
-
-
-def move(
-    visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None, reason: str
-) -> int:
-    """Make these devices, all of them visible, the group's, with a location of it or none; how many.
-
-    The history of the old and of the new group keeps it, for support staff with the reason.
-    They begin anew, awaiting their first access: what they did for their old group is not the new one's to see.
-    Raises as `remove` does, and ApiError 400 if the location is not the group's.
-    """
-
-    def work() -> int:
-        if location_id is not None:
-            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
-        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
-        _refuse_missing(positions, owners)
-        record_list(Event.DEVICES_MOVED, Device, _parts("Moved", owners), other_group_id=group.pk, reason=reason)
-        # One statement: the database does not let a device have a location of another group in between.
-        return Device.objects.filter(mac__in=texts(positions)).update(
-            group=group,
-            location=location_id,
-            last_access=None,
-            last_access_status=AccessStatus.AWAIT,
-            num_requests=0,
+def _update_rows(rows: list[tuple[str, int | None, str | None]]) -> None:
+    source, listed = table_of_rows({"mac": "text", "location_id": "bigint", "description": "text"}, rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE devices_device SET location_id = listed.location_id, description = listed.description
+            FROM {source} WHERE devices_device.mac = listed.mac
+            """,  # noqa: S608 - the text of a table expression, no value
+            listed,
         )
-
-    return in_transaction(work)

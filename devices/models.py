@@ -1,4 +1,4 @@
-"""What boots: the devices, by their MAC; what they asked for; and devices that staff selected to act on."""
+"""What boots: the devices, by their MAC; what they asked for; what staff selected; files being imported."""
 
 from typing import ClassVar, Self
 
@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
 from devices import mac
+from devices.verdict import GOOD, Verdict
 from locations import url_template
 from locations.models import Location
 from redirect.trigram import trigram_index
@@ -174,3 +175,80 @@ class SelectionPiece(models.Model):
 
     def __str__(self) -> str:
         return f"piece {self.number}"
+
+
+class ImportState(models.TextChoices):
+    """How far an import is."""
+
+    STAGING = "Staging", "Being read"
+    READING = "Reading", "Being checked"
+    CHECKED = "Checked", "To be confirmed"
+    WRITING = "Writing", "Being written"
+    DONE = "Done"
+    FAILED = "Failed"
+
+
+class Import(models.Model):
+    """A file of devices, checked row by row before anything is written. This summary stays; its rows go."""
+
+    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")  # NULL: a command, or a user gone
+    created_at = models.DateTimeField(default=timezone.now)
+    file_name = models.CharField(max_length=255)
+    move = models.BooleanField("move devices that have another location", default=False)
+    ignored_columns = models.CharField(max_length=1000, default="")
+
+    state = models.CharField(max_length=7, choices=ImportState, default=ImportState.STAGING)
+    total = models.PositiveIntegerField(default=0)  # rows; while they are read, about how many there will be
+    checked = models.PositiveIntegerField(default=0)  # while they are read, how many of them are
+    counts = models.JSONField(default=dict)  # of the rows, by verdict; once all are checked
+    problem = models.TextField(default="")
+
+    # Of the thread at work. An attempt to write whose number was taken away cannot commit any more.
+    attempt = models.PositiveIntegerField(default=0)
+    written = models.PositiveIntegerField(default=0)
+    heartbeat = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions: ClassVar = [("import_device", "Can import devices")]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def good(self) -> int:
+        """How many rows can be written."""
+        return sum(self.counts.get(verdict, 0) for verdict in GOOD)
+
+    @property
+    def bad(self) -> int:
+        """How many rows are left out."""
+        return self.total - self.good
+
+
+class ImportRow(models.Model):
+    """A row of the file as it stands there, and what was found out about it."""
+
+    upload = models.ForeignKey(Import, models.CASCADE, related_name="rows")
+    number = models.PositiveIntegerField("line")
+    mac_cell = models.TextField()
+    group_cell = models.TextField()
+    location_cell = models.TextField()
+    description_cell = models.TextField()
+
+    mac = models.CharField(max_length=12, null=True)  # noqa: DJ001 - NULL: it is none
+    group_id = models.BigIntegerField(null=True)
+    location_id = models.BigIntegerField(null=True)
+    verdict = models.CharField(max_length=17, choices=Verdict, default="")
+    was = models.CharField(max_length=17, choices=Verdict, default="")  # before something changed meanwhile
+    problem = models.TextField(default="")
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["upload", "number"], name="importrow_line_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.number}: {self.mac_cell} {self.verdict}"

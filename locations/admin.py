@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 from accounts.admin import TableAdmin, is_id, link_to_rows
 from locations import url_template
 from locations.models import Location
+from locations.resources import LocationResource
+from redirect.export import ExportAdmin
 
 
 class LocationForm(ModelForm):  # type: ignore[type-arg]
@@ -28,8 +30,11 @@ class LocationForm(ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Location)
-class LocationAdmin(TableAdmin):
+class LocationAdmin(ExportAdmin, TableAdmin):
     """Where phones are sent."""
+
+    resource = LocationResource
+    export_related = ("group__reseller",)
 
     form = LocationForm
     fields = ("group", "url", "mutual_auth", "description", "last_access")

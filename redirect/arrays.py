@@ -4,11 +4,13 @@ So the number of statements never depends on the length of a list, and no limit 
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from django.db import connection
 from django.db.models.expressions import RawSQL
+
+Kind = Literal["text", "bigint"]
 
 
 def ids(values: Collection[int]) -> RawSQL | list[int]:
@@ -26,7 +28,7 @@ def integers(values: Collection[int]) -> RawSQL:
     return _elements(values, "bigint")
 
 
-def table_of(values: Collection[Any], kind: Literal["text", "bigint"]) -> tuple[str, Any]:
+def table_of(values: Collection[Any], kind: Kind) -> tuple[str, Any]:
     """For FROM: a table with the column `value`, and its one parameter."""
     if connection.vendor == "postgresql":
         return f"unnest(%s::{kind}[]) AS listed(value)", list(values)
@@ -42,17 +44,16 @@ def literal(values: Collection[str | bool | None]) -> str:
     return "{" + json.dumps(list(values), ensure_ascii=False)[1:-1] + "}"
 
 
-def rows_of(**columns: tuple[Literal["text", "bigint"], Collection[Any]]) -> tuple[str, list[Any]]:
-    """For FROM: a table with these columns, all of one length, and its parameters."""
-    names = ", ".join(columns)
+def table_of_rows(columns: dict[str, Kind], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """For FROM: a table `listed` with these columns, and its parameters. NULL is None."""
     if connection.vendor == "postgresql":
-        arrays = ", ".join(f"%s::{kind}[]" for kind, _ in columns.values())
-        return f"unnest({arrays}) AS listed({names})", [list(values) for _, values in columns.values()]
+        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+        lists = [[row[place] for row in rows] for place in range(len(columns))]
+        return f"unnest({arrays}) AS listed({', '.join(columns)})", lists
     cells = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(columns))
-    rows = list(zip(*(values for _, values in columns.values()), strict=True))
-    return f"(SELECT {cells} FROM json_each(%s)) AS listed", [json.dumps(rows)]  # noqa: S608 - names of columns
+    return f"(SELECT {cells} FROM json_each(%s)) AS listed", [json.dumps(rows)]  # noqa: S608 - names, no value
 
 
-def _elements(values: Collection[Any], kind: Literal["text", "bigint"]) -> RawSQL:
+def _elements(values: Collection[Any], kind: Kind) -> RawSQL:
     source, parameter = table_of(values, kind)
     return RawSQL(f"SELECT value FROM {source}", [parameter])  # noqa: S608, S611 - a table's name, no value

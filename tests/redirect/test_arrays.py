@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.models import Device
-from redirect.arrays import integers, literal, rows_of, table_of, texts
+from redirect.arrays import integers, literal, table_of, table_of_rows, texts
 from tests.conftest import Cast, make_device
 
 ODD_TEXTS = ["", " ", "'", '"', "\\", "{a,b}", "NULL", "null", "é🎉", "%s", "[1]", "\n"]
@@ -38,7 +38,7 @@ def test_numbers_reach_the_database_as_they_are(values: list[int]) -> None:
 def test_columns_reach_the_database_side_by_side(number: int) -> None:
     names = [*ODD_TEXTS[: number * 20], *map(str, range(number))]
     counts = [None, *range(1, len(names))][: len(names)]
-    source, parameters = rows_of(name=("text", names), count=("bigint", counts))
+    source, parameters = table_of_rows({"name": "text", "count": "bigint"}, list(zip(names, counts, strict=True)))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT name, count FROM {source}", parameters)  # noqa: S608 - a table expression
         assert cursor.fetchall() == list(zip(names, counts, strict=True))

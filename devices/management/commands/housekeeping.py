@@ -12,16 +12,16 @@ from django.utils import timezone
 
 from accounts.models import LoginSource, TokenFamily
 from audit import retention
-from devices import access_log, visits
+from devices import access_log, imports, visits
 
 
 class Command(BaseCommand):
     """Clears what is spent, prunes the access log and the audit log, makes partitions for the coming week."""
 
     help = (
-        "Daily upkeep: clears spent tokens and sessions, prunes the access log and the audit log, and makes the"
-        " access log's partitions of the coming week (PostgreSQL). Safe to repeat, and to run while the service is"
-        " busy."
+        "Daily upkeep: clears spent tokens and sessions, prunes the access log and the audit log, deletes the rows"
+        " of old imports, and makes the access log's partitions of the coming week (PostgreSQL). Safe to repeat,"
+        " and to run while the service is busy."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
         pruned = retention.prune(now - timedelta(days=settings.AUDIT_LOG_DAYS))
         self.stdout.write(f"Audit log: {pruned} entries deleted")
+        self.stdout.write(f"Imports given up: {imports.forget_old()}")
         made = access_log.make_partitions(now.date())
         if connection.vendor == "postgresql":
             self.stdout.write(f"Access log: {len(made)} days made ahead")

@@ -1,0 +1,196 @@
+"""What is wrong with the rows of an import, or what will become of them; each piece takes as many statements.
+
+Each problem is a sentence that says what to do.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db.models import Q
+
+from accounts.models import Group
+from devices import bulk, mac
+from devices.models import Device, ImportRow
+from devices.spreadsheet import Line, is_id
+from devices.verdict import Verdict, Wish, decide
+from locations.models import Location
+from redirect.arrays import integers, texts
+
+# Seen from the file alone, when it is staged.
+OF_THE_FILE = (Verdict.INVALID_MAC, Verdict.REPEATED_MAC, Verdict.NO_GROUP, Verdict.LONG_DESCRIPTION)
+
+_LONGEST_DESCRIPTION = Device._meta.get_field("description").max_length or 0
+
+
+def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
+    """The row of a line, with what is wrong in the file itself. `first_lines` remembers where each MAC stood."""
+    row = ImportRow(
+        number=line.number,
+        mac_cell=line.mac,
+        group_cell=line.group,
+        location_cell=line.location,
+        description_cell=line.description,
+    )
+    try:
+        row.mac = mac.normalize(line.mac)
+    except mac.InvalidMAC:
+        return _refused(row, Verdict.INVALID_MAC, _about_mac(line.mac))
+    first = first_lines.setdefault(row.mac, line.number)
+    if first != line.number:
+        return _refused(
+            row, Verdict.REPEATED_MAC, f"Line {first} has this MAC already. Remove one of the two lines."
+        )
+    if not line.group:
+        return _refused(row, Verdict.NO_GROUP, "Write the name or the id of the group that the device is for.")
+    if len(line.description) > _LONGEST_DESCRIPTION:
+        return _refused(
+            row,
+            Verdict.LONG_DESCRIPTION,
+            f"The description has {len(line.description):,} characters. Shorten it to {_LONGEST_DESCRIPTION:,}.",
+        )
+    return row
+
+
+def _about_mac(text: str) -> str:
+    if not text:
+        return "Write the MAC, such as 00:A0:C9:14:C8:29."
+    shown = f"“{text[:40]}” is no MAC: write 12 hexadecimal digits, such as 00:A0:C9:14:C8:29."
+    looks_like_a_number = text.replace(".", "").replace("+", "").replace("E", "").isdigit()
+    return (
+        f"{shown} The spreadsheet took it for a number: format the column as text." * looks_like_a_number or shown
+    )
+
+
+def wish_of(row: ImportRow) -> Wish:
+    """What a row wishes for; it has been resolved."""
+    assert row.mac is not None
+    assert row.group_id is not None
+    return Wish(row.mac, row.group_id, row.location_id, row.description_cell or None)
+
+
+def judge(rows: Sequence[ImportRow], *, override: bool) -> None:
+    """Resolve the names of these rows and give each its verdict; nothing is locked or written."""
+    rows = [row for row in rows if row.verdict not in OF_THE_FILE]
+    _resolve_groups(rows)
+    rows = [row for row in rows if row.group_id is not None]
+    names = _names(row.group_id for row in rows)
+    rows = _with_location(rows, names)
+    devices = bulk.existing(row.mac for row in rows if row.mac)
+    owners = _names(device.group_id for device in devices.values())
+    for row in rows:
+        device = devices.get(row.mac or "")
+        row.verdict, row.problem = decide(wish_of(row), device, override=override), ""
+        if device and row.verdict == Verdict.OTHER_GROUP:
+            row.problem = f"This MAC belongs to {owners.get(device.group_id)}. Remove it there first."
+
+
+def _refused(row: ImportRow, verdict: Verdict, problem: str) -> ImportRow:
+    row.verdict, row.problem = verdict, problem
+    return row
+
+
+# --- Groups ---------------------------------------------------------------------------------------------------
+
+
+def _resolve_groups(rows: Sequence[ImportRow]) -> None:
+    found = _groups_called({row.group_cell for row in rows})
+    for row in rows:
+        groups = found[row.group_cell]
+        row.group_id = row.location_id = None
+        if len(groups) == 1:
+            row.group_id = next(iter(groups))
+        elif groups:
+            names = ", ".join(f"{name} (id {pk})" for pk, name in sorted(groups.items())[:5])
+            _refused(
+                row,
+                Verdict.AMBIGUOUS_GROUP,
+                f"There are {len(groups)} groups “{row.group_cell[:80]}”: {names}."
+                " Write “Reseller / Provider”, or the id.",
+            )
+        else:
+            _refused(
+                row,
+                Verdict.UNKNOWN_GROUP,
+                f"There is no group “{row.group_cell[:80]}”. Look at its spelling, or create it first.",
+            )
+
+
+def _groups_called(cells: set[str]) -> dict[str, dict[int, str]]:
+    """The groups that each cell may mean, id and full name: by name, by "Reseller / Provider", or by id."""
+    names = cells | {name for cell in cells for _, name in _splits(cell)}
+    wanted = Q(name__in=texts(list(names))) | Q(pk__in=integers(_ids(cells)))
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    for pk, name, reseller in Group.objects.filter(wanted).values_list("pk", "name", "reseller__name"):
+        full = f"{reseller} / {name}" if reseller else name
+        for spelling in (name, full, str(pk)):
+            found[spelling][pk] = full
+    meant: dict[str, dict[int, str]] = {}
+    for cell in cells:
+        spellings = {cell, *(f"{reseller} / {name}" for reseller, name in _splits(cell))}
+        spellings |= {str(pk) for pk in _ids([cell])}
+        meant[cell] = {pk: full for spelling in spellings for pk, full in found.get(spelling, {}).items()}
+    return meant
+
+
+def _splits(cell: str) -> list[tuple[str, str]]:
+    """Where "Reseller / Provider" may be parted; either name may have a slash of its own."""
+    parts = cell.split("/")
+    pairs = ((("/".join(parts[:n])).strip(), ("/".join(parts[n:])).strip()) for n in range(1, min(len(parts), 6)))
+    return [(reseller, name) for reseller, name in pairs if reseller and name]
+
+
+def _names(ids: Iterable[int | None]) -> dict[int, str]:
+    groups = Group.objects.filter(pk__in=integers(list({pk for pk in ids if pk is not None})))
+    return dict(groups.values_list("pk", "name"))
+
+
+def _ids(cells: Iterable[str]) -> list[int]:
+    return [int(cell.partition(".")[0]) for cell in cells if is_id(cell)]
+
+
+# --- Locations ------------------------------------------------------------------------------------------------
+
+
+def _with_location(rows: Sequence[ImportRow], names: dict[int, str]) -> list[ImportRow]:
+    """Those of the rows whose location is clear; no location is."""
+    found = _locations_called(rows)
+    clear = []
+    for row in rows:
+        assert row.group_id is not None
+        places = found[row.group_id, row.location_cell] if row.location_cell else []
+        if len(places) == 1:
+            row.location_id = places[0]
+        if row.location_cell and not places:
+            _refused(
+                row,
+                Verdict.UNKNOWN_LOCATION,
+                f"{names.get(row.group_id)} has no location “{row.location_cell[:200]}”."
+                " Write its URL exactly as the list of locations has it, or its id; or create it first.",
+            )
+        elif len(places) > 1:
+            listed = ", ".join(map(str, sorted(places)[:5]))
+            _refused(
+                row,
+                Verdict.AMBIGUOUS_LOCATION,
+                f"{names.get(row.group_id)} has {len(places)} locations of this URL."
+                f" Write the id of one: {listed}.",
+            )
+        else:
+            clear.append(row)
+    return clear
+
+
+def _locations_called(rows: Sequence[ImportRow]) -> dict[tuple[int, str], list[int]]:
+    """The locations of a group that a cell may mean: by URL template or by id."""
+    cells = {row.location_cell for row in rows if row.location_cell}
+    of_groups = Q(group__in=integers(list({row.group_id for row in rows if row.group_id})))
+    wanted = of_groups & (Q(url__in=texts(list(cells))) | Q(pk__in=integers(_ids(cells))))
+    found: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for pk, group_id, url in Location.objects.filter(wanted).values_list("pk", "group_id", "url"):
+        found[group_id, url].append(pk)
+        found[group_id, str(pk)].append(pk)
+    for row in rows:
+        for pk in _ids([row.location_cell]):
+            if row.group_id and row.location_cell != str(pk):  # 12.0 is 12
+                found[row.group_id, row.location_cell] = found[row.group_id, str(pk)]
+    return found

@@ -1,0 +1,114 @@
+"""manage.py import_devices: a spreadsheet of devices, by the rules and the code of the admin's import."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from devices import imports, spreadsheet
+from devices.models import Import, ImportState
+from devices.verdict import BAD, Verdict
+from redirect.export import csv_line, pieces_of
+
+
+class Command(BaseCommand):
+    """Checks a file, and writes it whole or not at all."""
+
+    help = (
+        "Create and move devices as a csv or xlsx file has them: columns mac, group, location, description. The"
+        " file is checked first, and nothing is written if a row is bad (exit code 1), unless --skip-bad."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE", help="a .csv or .xlsx file")
+        parser.add_argument("--dry-run", action="store_true", help="check the file and write nothing")
+        parser.add_argument("--move", action="store_true", help="move devices that have another location")
+        parser.add_argument(
+            "--skip-bad", action="store_true", help="write the good rows and leave the bad ones out"
+        )
+        parser.add_argument("--errors", type=Path, metavar="FILE", help="write the bad rows to this csv file")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        upload = self._checked(options["file"], move=options["move"])
+        written = False
+        try:
+            self._tell(upload)
+            if options["errors"]:
+                self._write_errors(upload, options["errors"])
+            if upload.bad and not (options["skip_bad"] or options["dry_run"]):
+                raise CommandError(
+                    f"Nothing was written: {upload.bad:,} bad rows. Correct them, or leave them out by --skip-bad."
+                )
+            if not options["dry_run"]:
+                written = self._write(upload)
+                self.stdout.write(f"{upload.good:,} devices imported.")
+            elif upload.bad:
+                raise CommandError(f"Nothing was written (dry run): {upload.bad:,} bad rows.")
+            else:
+                self.stdout.write("Nothing was written (dry run).")
+        finally:
+            if not written:
+                imports.discard(upload)
+
+    def _checked(self, file: Path, *, move: bool) -> Import:
+        try:
+            if file.stat().st_size > spreadsheet.MOST_BYTES:
+                raise CommandError(f"{file} is larger than {spreadsheet.MOST_BYTES // 1_000_000} MB. Split it.")
+            data = file.read_bytes()
+        except OSError as error:
+            raise CommandError(f"Cannot read {file}: {error.strerror}.") from error
+        upload = imports.receive(None, file.name, move=move)
+        with _bar("Reading", None) as report:
+            imports.read(upload, data, report)
+        if upload.state == ImportState.FAILED:
+            imports.discard(upload)
+            raise CommandError(f"{file}: {upload.problem}")
+        if upload.ignored_columns:
+            self.stderr.write(f"Columns that mean nothing here: {upload.ignored_columns}")
+        with _bar("Checking", upload.total) as report:
+            while upload.state == ImportState.READING:
+                before = upload.checked
+                upload = imports.check_next(upload.pk)
+                report(upload.checked - before)
+        return upload
+
+    def _write(self, upload: Import) -> bool:
+        attempt = imports.begin(upload)
+        with _bar("Writing", upload.good) as report:
+            written = attempt is not None and imports.write(upload.pk, attempt, report)
+        if not written:
+            upload.refresh_from_db()
+            raise CommandError(upload.problem)
+        return True
+
+    def _tell(self, upload: Import) -> None:
+        width = max(len(verdict.label) for verdict in Verdict)
+        for verdict in Verdict:
+            if number := upload.counts.get(verdict):
+                self.stdout.write(f"{verdict.label:{width}} {number:9,}" + ("  bad" if verdict in BAD else ""))
+        self.stdout.write(f"{'Rows':{width}} {upload.total:9,}")
+
+    def _write_errors(self, upload: Import, file: Path) -> None:
+        try:
+            with file.open("w", encoding="utf-8-sig", newline="") as opened:
+                opened.write(csv_line(imports.BAD_COLUMNS))
+                for rows in pieces_of(imports.bad_rows(upload)):
+                    opened.writelines(csv_line(imports.bad_cells(row)) for row in rows)
+        except OSError as error:
+            raise CommandError(f"Cannot write {file}: {error.strerror}.") from error
+        self.stdout.write(f"Bad rows: {file}")
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, if that is a terminal."""
+    with tqdm(total=total, desc=what, unit=" rows", disable=None) as bar:
+        yield lambda number: _move(bar, number)
+
+
+def _move(bar: Any, number: int) -> None:
+    bar.update(number)

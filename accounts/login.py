@@ -106,6 +106,9 @@ def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:
 
 
 def _record_users(event: Event, users: dict[int, int], changes: Changes | None = None) -> None:
+    if len(users) == 1:
+        record(event, User.objects.get(pk=next(iter(users))), changes)
+        return
     by_group: dict[int, list[int]] = {}
     for pk, group_id in users.items():
         by_group.setdefault(group_id, []).append(pk)

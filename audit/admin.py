@@ -33,13 +33,17 @@ class EntryAdmin(TableAdmin):
         "additional_data",
     )
     readonly_fields = fields
-    list_display = ("timestamp", "event", "content_type", "object_repr", "actor_login", "remote_addr", "source")
+    list_display = ("timestamp", "actor_login", "source", "remote_addr", "what")
     list_filter = ("event", "source", "timestamp")
     list_select_related = ("content_type",)
     search_fields = ("object_repr",)  # shows the field; what it finds is told below
     search_help_text = "A MAC, a login, an address, a request id, or the beginning of an object's name."
     sortable_by = ("timestamp",)
     ordering = ("-timestamp", "-id")
+
+    @admin.display(description="what")
+    def what(self, entry: Any) -> str:
+        return history.line(entry).what
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

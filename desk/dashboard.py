@@ -18,17 +18,10 @@ from django.utils import timezone
 from accounts.models import Group, User, block_horizon
 from devices import mac
 from devices.models import Access, AccessStatus, Device, Outcome
+from devices.story import COLORS, WORDS
 
 SHOWN = 10
 MINUTES, HOURS = 60, 24
-
-COLORS = {
-    Outcome.REDIRECTED: "#16a34a",
-    Outcome.NO_LOCATION: "#f59e0b",
-    Outcome.CERTIFICATE_REQUIRED: "#8b5cf6",
-    Outcome.CERTIFICATE_MISMATCH: "#ec4899",
-    Outcome.UNKNOWN: "#64748b",
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Chart:
     def data(self) -> str:
         """What the chart library draws."""
         datasets = [
-            {"label": outcome.label, "data": numbers, "backgroundColor": COLORS[outcome], "displayYAxis": True}
+            {"label": WORDS[outcome], "data": numbers, "backgroundColor": COLORS[outcome], "displayYAxis": True}
             for outcome, numbers in self.bars.items()
         ]
         return json.dumps({"labels": self.labels, "datasets": datasets})
@@ -51,7 +44,7 @@ class Chart:
     @property
     def totals(self) -> list[tuple[str, int]]:
         """Requests by outcome, those without any left out."""
-        return [(outcome.label, sum(numbers)) for outcome, numbers in self.bars.items() if sum(numbers)]
+        return [(WORDS[outcome], sum(numbers)) for outcome, numbers in self.bars.items() if sum(numbers)]
 
     @property
     def total(self) -> int:
@@ -130,7 +123,7 @@ def _failing_groups(now: datetime) -> list[dict[str, Any]]:
     failed = _day(now).exclude(outcome=Outcome.REDIRECTED).exclude(group_id=None).order_by()
     worst: dict[int, Counter[str]] = defaultdict(Counter)
     for group, outcome, requests in failed.values_list("group_id", "outcome").annotate(number=Count("pk")):
-        worst[group][Outcome(outcome).label] += requests
+        worst[group][WORDS[Outcome(outcome)]] += requests
     ranked = sorted(worst.items(), key=lambda entry: (-entry[1].total(), entry[0]))[:SHOWN]
     groups = Group.objects.in_bulk([group for group, _ in ranked])
     return [

@@ -19,7 +19,8 @@ from django.utils.http import urlencode
 
 from accounts.models import Group, User
 from devices import mac
-from devices.models import Access, Device
+from devices.models import Access, Device, Outcome
+from devices.story import WORDS
 from locations.models import Location
 from redirect.listing import contains
 
@@ -59,6 +60,11 @@ class Phone:
     def spelled(self) -> str:
         """As every page shows a MAC."""
         return mac.display(self.mac)
+
+    @property
+    def requests(self) -> list[tuple[Access, str]]:
+        """The accesses, each with what it got in words."""
+        return [(access, WORDS[Outcome(access.outcome)]) for access in self.accesses]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ PAGES = (
         ("Find", "search", "admin:find", ""),
         ("Devices", "deskphone", "admin:devices_device_changelist", "devices.view_device"),
         ("Locations", "location_on", "admin:locations_location_changelist", "locations.view_location"),
+        ("Import", "upload_file", "admin:devices_import_upload", "devices.import_device"),
         ("Requests of phones", "receipt_long", "admin:devices_access_changelist", "devices.view_access"),
     )),
     ("Customers", (
@@ -19,6 +20,7 @@ PAGES = (
         ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
     )),
     ("Support desk", (
+        ("Audit log", "history", "admin:audit_entry_changelist", "audit.view_entry"),
         ("Staff roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
     )),
 )  # fmt: skip

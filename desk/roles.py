@@ -17,7 +17,6 @@ READER = (
     "locations.view_location",
     "devices.view_device",
     "devices.view_access",
-    "devices.view_import",
     "audit.view_entry",
 )
 AGENT = (

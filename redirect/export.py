@@ -3,14 +3,12 @@
 import csv
 import io
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
-from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -19,6 +17,8 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from unfold.admin import ModelAdmin
+
+from redirect.streaming import streamed
 
 KINDS = {
     "csv": "text/csv; charset=utf-8",
@@ -36,10 +36,8 @@ def send(
 ) -> HttpResponseBase:
     """The rows as a file of that kind to download, read while it is sent."""
     parts = _csv(headers, pieces) if kind == "csv" else _xlsx(headers, pieces)
-    # Django would read a plain iterator to its end before it sends anything under ASGI.
-    content: Any = _in_threads(parts) if isinstance(request, ASGIRequest) else parts
     disposition = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    return StreamingHttpResponse(content, content_type=KINDS[kind], headers=disposition)
+    return StreamingHttpResponse(streamed(request, parts), content_type=KINDS[kind], headers=disposition)
 
 
 def rows_of(queryset: QuerySet[Any], resource: Any) -> Iterator[list[Row]]:
@@ -106,15 +104,10 @@ def _as_text(page: Any, cell: Any) -> Any:
     return text
 
 
-async def _in_threads(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while part := await sync_to_async(lambda: next(parts, b""))():
-        yield part
-
-
 class ExportAdmin(ModelAdmin):
     """Gives the list of a table an address for each kind of file, with all rows as filtered and searched."""
 
-    change_list_template = "admin/exported_change_list.html"
+    change_list_template: Any = "admin/exported_change_list.html"
     resource: ClassVar[Any]  # a ModelResource
     export_related: tuple[str, ...] = ()  # what the resource reads of other tables
 

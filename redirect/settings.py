@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "django_guid.middleware.guid_middleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "redirect.streaming.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -310,6 +310,9 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+DATETIME_FORMAT = "Y-m-d H:i:s"  # as logs elsewhere tell it
+DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
+SHORT_DATETIME_FORMAT = DATETIME_FORMAT
 
 DJANGO_GUID = {
     "GUID_HEADER_NAME": "X-Request-ID",

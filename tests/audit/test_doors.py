@@ -51,6 +51,13 @@ def post(client: Client, path: str, body: dict[str, Any]) -> Any:
     return answer
 
 
+def select(client: Client, action: str, *devices: Device) -> str:
+    """Choose devices in the list for an action; the page that asks for confirmation."""
+    chosen = {"action": action, "_selected_action": [device.pk for device in devices]}
+    page: str = post(client, "devices/device/", chosen)["Location"]
+    return page.removeprefix("/admin/")
+
+
 # --- The admin ------------------------------------------------------------------------------------------------
 
 
@@ -121,11 +128,13 @@ def test_an_action_is_one_entry_for_each_user_that_it_changes(admin: Client, cas
 def test_a_device_is_moved_and_deleted(admin: Client, cast: Cast):
     device = make_device(cast.provider)
     Entry.objects.all().delete()
-    post(admin, f"devices/device/{device.pk}/change/", {"group": cast.stranger.pk})
+    page = select(admin, "move", device)
+    post(admin, f"{page}?group={cast.stranger.pk}", {"start": "yes", "reason": "Invoice 77"})
     post(admin, f"devices/device/{device.pk}/delete/", {"post": "yes"})
     moved, deleted = entries()
+    assert moved.additional_data["reason"] == "Invoice 77"
     assert (moved.event, moved.group_id, moved.other_group_id) == (
-        Event.DEVICE_MOVED,
+        Event.DEVICES_MOVED,
         cast.provider.pk,
         cast.stranger.pk,
     )
@@ -135,8 +144,7 @@ def test_a_device_is_moved_and_deleted(admin: Client, cast: Cast):
 def test_deleting_selected_devices_is_one_entry(admin: Client, cast: Cast):
     devices = [make_device(cast.provider), make_device(cast.sibling)]
     Entry.objects.all().delete()
-    body = {"action": "delete_selected", "_selected_action": [d.pk for d in devices], "post": "yes"}
-    post(admin, "devices/device/", body)
+    post(admin, select(admin, "remove", *devices), {"start": "yes"})
     assert only().event == Event.DEVICES_REMOVED
     assert not Device.objects.exists()
 

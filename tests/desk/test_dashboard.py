@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from devices.models import Access, AccessStatus, Outcome
+from devices.story import WORDS
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
 
 NOON = datetime(2026, 11, 22, 12, 30, 20, tzinfo=timezone.get_fixed_timezone(0))
@@ -71,15 +72,14 @@ def test_requests_stand_in_their_minute_and_hour(operator: Client, cast: Cast, m
     assert (len(minutes["labels"]), len(hours["labels"])) == (60, 24)
     assert (minutes["labels"][0], minutes["labels"][-1]) == ("11:31", "12:30")
     assert (hours["labels"][0], hours["labels"][-1]) == ("13:00", "12:00")
-    named = {outcome: outcome.label for outcome in Outcome}
     assert bars(minutes) == {
-        named[Outcome.REDIRECTED]: {"12:30": 2, "11:31": 1},
-        named[Outcome.NO_LOCATION]: {"12:29": 1},
+        WORDS[Outcome.REDIRECTED]: {"12:30": 2, "11:31": 1},
+        WORDS[Outcome.NO_LOCATION]: {"12:29": 1},
     }
     assert bars(hours) == {
-        named[Outcome.REDIRECTED]: {"12:00": 2, "11:00": 2},
-        named[Outcome.NO_LOCATION]: {"12:00": 1},
-        named[Outcome.CERTIFICATE_MISMATCH]: {"13:00": 1},
+        WORDS[Outcome.REDIRECTED]: {"12:00": 2, "11:00": 2},
+        WORDS[Outcome.NO_LOCATION]: {"12:00": 1},
+        WORDS[Outcome.CERTIFICATE_MISMATCH]: {"13:00": 1},
     }
 
 

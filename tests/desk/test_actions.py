@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Group, TokenFamily, User
-from audit import history
+from audit import history, recording
 from audit.models import Entry, Event
 from devices import bulk, visits
 from devices.models import Access, Device, Selection, SelectionPiece
@@ -425,14 +425,14 @@ def test_phones_are_answered_while_devices_are_moved(client: Client, monkeypatch
     operator = browser_of(make_operator())
     page = select(operator, "move")
     locked, asked = threading.Event(), threading.Event()
-    tell = bulk.record_list
+    tell = recording.record_list
 
     def tell_after_the_phone(*args: Any, **kwargs: Any) -> Any:
         locked.set()
         assert asked.wait(20)
         return tell(*args, **kwargs)
 
-    monkeypatch.setattr(bulk, "record_list", tell_after_the_phone)
+    monkeypatch.setattr("devices.bulk.record_list", tell_after_the_phone)
 
     def act() -> None:
         try:

@@ -76,6 +76,7 @@ def test_what_is_counted_late_is_counted_before_it_is_pruned(cast: Cast, setting
         time=timezone.now() - timedelta(days=2),
         mac=device.mac,
         device_id=device.pk,
+        group_id=cast.provider.pk,
         outcome=Outcome.NO_LOCATION,
         address="",
         user_agent="",

@@ -18,6 +18,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.models import Group
 from devices import imports, spreadsheet
@@ -41,6 +42,7 @@ class UploadForm(forms.Form):
         label="File",
         help_text=f"csv or xlsx (its first sheet), at most {spreadsheet.MOST_ROWS:,} rows."
         " The first line names the columns: mac, group, location, description. Others are ignored.",
+        widget=UnfoldAdminFileFieldWidget,  # the script of the admin's look wants its shape of every file field
     )
     move = forms.BooleanField(
         label="Move devices that have another location",

@@ -310,9 +310,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATETIME_FORMAT = "Y-m-d H:i:s"  # as logs elsewhere tell it
-DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
-SHORT_DATETIME_FORMAT = DATETIME_FORMAT
+FORMAT_MODULE_PATH = "redirect.formats"
 
 DJANGO_GUID = {
     "GUID_HEADER_NAME": "X-Request-ID",

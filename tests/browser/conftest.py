@@ -143,6 +143,7 @@ def open_page(service: Service, chromium: Any) -> Iterator[Callable[..., Any]]:
 
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+TALLEST_PICTURE = 1_700
 
 
 @pytest.fixture
@@ -153,7 +154,9 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
     def take(page: Any, name: str) -> None:
         if folder:
             page.evaluate("document.activeElement && document.activeElement.blur()")
-            page.wait_for_timeout(300)
-            page.screenshot(path=ROOT / folder / f"{name}.png", full_page=True)
+            height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST_PICTURE)
+            page.set_viewport_size({"width": LAPTOP["width"], "height": max(height, LAPTOP["height"])})
+            page.wait_for_timeout(500)  # the charts are drawn anew
+            page.screenshot(path=ROOT / folder / f"{name}.png")
 
     return take

@@ -1,6 +1,7 @@
 """The support desk in a real browser, from the login to the answer."""
 
 import http.client
+import json
 
 import pytest
 
@@ -9,17 +10,19 @@ from tests.browser.conftest import PHONE, Service
 pytestmark = pytest.mark.browser
 
 
-def ask(service: Service, path: str) -> None:
-    """Ask as a phone does."""
+def redirect_of(service: Service, path: str) -> str:
+    """Ask as a phone does; where it is sent ("" if nowhere)."""
     connection = http.client.HTTPConnection(service.address.removeprefix("http://"), timeout=10)
     connection.request("GET", path, headers={"User-Agent": "AUDC-IPPhone-450HD/3.4.6"})
-    assert connection.getresponse().status in (302, 404)
+    answer = connection.getresponse()
     connection.close()
+    assert answer.status in (302, 404)
+    return answer.headers.get("Location", "")
 
 
 def test_dashboard(service, open_page, picture):
-    for path in ("/00908FDE0001", "/00908FDE0002", "/00A0C914C829"):
-        ask(service, path)
+    for path in ("/00908FDE0001", "/00908FDE0002", *["/00A0C914C829"] * 20):
+        redirect_of(service, path)
     page = open_page("/admin/")
     page.get_by_role("heading", name="Requests per minute").wait_for()
     assert page.locator("canvas.chart").count() == 2
@@ -38,15 +41,107 @@ def test_find_by_mac_with_the_keyboard_alone(open_page):
 
 
 def test_a_mac_that_nobody_owns(service, open_page, picture):
-    ask(service, "/00A0C914C830")
+    redirect_of(service, "/00A0C914C830")
     page = open_page("/admin/find/?q=00a0.c914.c830")
     page.get_by_text("Nobody owns this MAC").wait_for()
     assert page.get_by_role("cell", name="AUDC-IPPhone-450HD/3.4.6").is_visible()
     picture(page, "find-unknown-mac")
 
 
+def test_the_page_of_a_phone_that_failed(service, open_page, picture):
+    page = open_page("/admin/devices/device/?last_access_status__exact=Fail")
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_text("What to do").wait_for()
+    assert page.get_by_text("Refused").first.is_visible()
+    page.get_by_role("button", name="What would this phone get?").click()
+    page.get_by_text("Without a certificate").wait_for()
+    picture(page, "device")
+
+
+def test_the_dry_look_up_is_what_the_phone_gets_and_counts_nothing(service, open_page, picture):
+    page = open_page("/admin/find/?q=00908FDE0001")
+    before = page.inner_text(".story")
+    page.get_by_role("button", name="What would this phone get?").click()
+    page.get_by_text("Without a certificate").wait_for()
+    url = redirect_of(service, "/00908FDE0001")
+    assert url in page.inner_text("body")
+    picture(page, "look-up")
+    page.reload()
+    assert page.inner_text(".story") != before  # the phone's own request is told; ours was not
+
+
+def test_a_file_with_good_and_bad_rows_goes_in(open_page, picture, tmp_path):
+    rows = ["mac,group,location,description"]
+    rows += [f"00:90:8F:AB:{n >> 8:02X}:{n & 255:02X},Harbour Hotels,,Room {n}" for n in range(4_000)]
+    rows += ["no-MAC-at-all,Harbour Hotels,,", "00908FDE0001,City Hospital,,", "00908FABFFFF,Nobody knows,,"]
+    (tmp_path / "rooms.csv").write_text("\n".join(rows))
+    page = open_page("/admin/devices/device/import/")
+    page.set_input_files("input[type=file]", tmp_path / "rooms.csv")
+    page.get_by_role("button", name="Check the file").click()
+    confirm = page.get_by_role("button", name="Import 4,000 devices, leave 3 out")
+    confirm.wait_for()
+    for words in ("Invalid MAC", "Owned by another group", "Unknown group"):
+        assert page.get_by_role("link", name=words).is_visible()
+    page.get_by_role("link", name="Left out").click()
+    page.locator("tbody tr", has_text="no-MAC-at-all").wait_for()
+    picture(page, "import-preview")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="csv").click()
+    bad = download.value.path().read_text()
+    assert bad.count("\n") == 4
+    assert "00908FDE0001" in bad
+    page.get_by_role("button", name="Import 4,000 devices").click()
+    page.get_by_text("4,000 devices imported").wait_for()
+    picture(page, "import-result")
+    page.goto("/admin/find/?q=00-90-8f-ab-0f-9f")
+    assert "Harbour Hotels" in page.inner_text(".story")
+    assert "Devices imported" in page.inner_text("body")
+
+
+def test_a_blocked_user_is_unblocked(service, open_page, picture):
+    for _ in range(10):
+        connection = http.client.HTTPConnection(service.address.removeprefix("http://"), timeout=10)
+        body = json.dumps({"userName": "harbour-monitor", "password": "wrong"})
+        connection.request("POST", "/api/v1/login", body, {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 401
+        connection.close()
+    page = open_page("/admin/")
+    page.get_by_role("link", name="harbour-monitor").click()
+    picture(page, "user")
+    page.get_by_role("button", name="Unblock").click()
+    page.get_by_text("Unblocked: 1.").wait_for()
+    page.goto("/admin/")
+    page.get_by_role("heading", name="Users who are blocked now").wait_for()
+    assert not page.get_by_role("link", name="harbour-monitor").is_visible()
+
+
+def test_a_disputed_mac_is_moved(service, open_page, picture):
+    page = open_page("/admin/find/?q=00908FDE0020")
+    page.get_by_role("button", name="Move to another group").click()
+    page.locator(".select2-selection").click()
+    page.keyboard.type("City Hosp")
+    page.get_by_role("option", name="City Hospital").click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Reason").fill("Invoice 4711 of the hospital shows it.")
+    picture(page, "move")
+    page.get_by_role("button", name="Move 1 device to another group").click()
+    page.get_by_text("moved to the other group").wait_for()
+    page.goto("/admin/find/?q=00908FDE0020")
+    assert "City Hospital" in page.inner_text(".story")
+    assert "Invoice 4711 of the hospital shows it." in page.inner_text("body")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/admin/", "/admin/find/?q=harbour", "/admin/devices/device/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/",
+        "/admin/find/?q=harbour",
+        "/admin/find/?q=00908FDE0001",
+        "/admin/devices/device/",
+        "/admin/devices/device/import/",
+    ],
+)
 def test_it_fits_a_phone(open_page, path, scheme):
     page = open_page(path, viewport=PHONE, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

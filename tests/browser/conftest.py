@@ -156,6 +156,7 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
             page.evaluate("document.activeElement && document.activeElement.blur()")
             height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST_PICTURE)
             page.set_viewport_size({"width": LAPTOP["width"], "height": max(height, LAPTOP["height"])})
+            page.evaluate("window.scrollTo(0, 0)")
             page.wait_for_timeout(500)  # the charts are drawn anew
             page.screenshot(path=ROOT / folder / f"{name}.png")
 

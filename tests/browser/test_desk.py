@@ -34,7 +34,8 @@ def test_dashboard(service, open_page, picture):
 
 def test_find_by_mac_with_the_keyboard_alone(open_page):
     page = open_page("/admin/")
-    page.keyboard.type("GET /00-90-8f-de-00-01.cfg")  # the field has the focus
+    page.wait_for_function("document.activeElement.id === 'find'")
+    page.keyboard.type("GET /00-90-8f-de-00-01.cfg")
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/devices/device/*/change/")
     assert "00:90:8F:DE:00:01" in page.inner_text("body")

@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg test-browser check format lock fuzz faults bench clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock fuzz faults bench bench-desk clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,10 +48,18 @@ endif
 faults: env ## kill, freeze and flood real processes, a quarter of an hour (ARGS="--quick freeze" for a part)
 	@.venv/bin/python tools/faults $(ARGS)
 
-bench: env ## measure against what one would write instead: bench/RESULTS.md (needs wrk, nginx, PostgreSQL; ARGS=--help)
+bench bench-desk: var/bench/venv/.installed
+
+var/bench/venv/.installed: requirements-bench.lock | env
 	@[ -x var/bench/venv/bin/python ] || .tools/bin/uv venv --quiet --python .venv/bin/python var/bench/venv
 	@.tools/bin/uv pip sync --quiet --python var/bench/venv/bin/python --require-hashes requirements-bench.lock
+	@touch $@
+
+bench: ## measure against what one would write instead: bench/RESULTS.md (needs wrk, nginx, PostgreSQL; ARGS=--help)
 	@var/bench/venv/bin/python bench/run.py $(ARGS)
+
+bench-desk: ## time the pages of the support desk at a million devices and ten million requests
+	@var/bench/venv/bin/python bench/desk.py $(ARGS)
 
 clean: ## remove everything made here but your data (.env and the database in var/)
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage var/static

@@ -1,0 +1,207 @@
+"""The support desk's pages at the size of a large service: how long each takes, over HTTP, as a browser asks.
+
+    make bench-desk        a million devices, ten million rows of the access log, spreadsheets of 50,000 rows
+
+It prints a table. Runs inside tools/with_postgres, as bench/run.py does.
+"""
+
+import argparse
+import http.cookiejar
+import io
+import json
+import os
+import re
+import statistics
+import sys
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable
+
+import run
+from data import LOGIN_OPERATOR, PASSWORD, Data
+from openpyxl import Workbook
+from servers import SERVICE, running, service_environment
+from tqdm import tqdm
+
+# Thirty days of requests by known phones and, one in fifty, by unknown ones; one in ten is refused.
+LOG = """
+INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent, location_url, counted)
+SELECT now() - (random() * 30) * interval '1 day', coalesce(d.mac, upper(left(md5('unknown ' || n), 12))), d.id,
+       d.group_id, CASE WHEN d.id IS NULL THEN 'Unknown' WHEN n %% 10 = 0 THEN 'NoLocation' ELSE 'Redirected' END,
+       '192.0.2.' || n %% 250, 'AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1', NULL, true
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
+LEFT JOIN devices_device d ON n %% 50 <> 0 AND d.id = 1 + (n * 7919) %% %(devices)s
+"""
+
+
+class Browser:
+    """A member of staff who has logged in."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self._jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+        self.get("/admin/login/")
+        self.post("/admin/login/?next=/admin/", {"username": LOGIN_OPERATOR, "password": PASSWORD})
+
+    @property
+    def token(self) -> str:
+        """What a form must hold."""
+        return next(str(cookie.value) for cookie in self._jar if cookie.name == "csrftoken")
+
+    def get(self, path: str) -> tuple[str, str]:
+        """The page, and its address after redirects."""
+        with self._opener.open(self.address + path, timeout=60) as answer:
+            return answer.read().decode(), answer.geturl().removeprefix(self.address)
+
+    def post(self, path: str, values: dict[str, str], **headers: str) -> tuple[str, str]:
+        """Send a form."""
+        body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": self.token}).encode()
+        return self._send(path, body, headers)
+
+    def upload(self, path: str, name: str, data: bytes) -> tuple[str, str]:
+        """Send a file."""
+        edge = uuid.uuid4().hex
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
+        head += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + data + f"\r\n--{edge}--\r\n".encode()
+        return self._send(path, body, {"Content-Type": f"multipart/form-data; boundary={edge}"})
+
+    def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
+        request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310 - our own server
+        with self._opener.open(request, timeout=60) as answer:
+            return answer.read().decode(), answer.geturl().removeprefix(self.address)
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(prog="make bench-desk ARGS=…", description=__doc__)
+    parser.add_argument("--devices", type=int, default=1_000_000)
+    parser.add_argument("--log", type=int, default=10_000_000, help="rows of the access log (10,000,000)")
+    parser.add_argument("--rows", type=int, default=50_000, help="of the spreadsheets (50,000)")
+    parser.add_argument("--tries", type=int, default=5)
+    options = parser.parse_args()
+    if run.INSIDE not in os.environ:
+        run.start_server()
+    data = Data(os.environ["DATABASE_URL"], options.devices)
+    data.prepare(service_environment(data.url))
+    fill_log(data, options.log)
+    with running(SERVICE, data.url) as on:
+        browser = Browser(on.port)
+        print(f"| page | median of {options.tries}, ms | slowest, ms |\n|---|---|---|")
+        for title, path in pages(data):
+            times = [timed(lambda path=path: browser.get(path)) for _ in range(options.tries + 1)][1:]
+            print(f"| {title} | {statistics.median(times):,.0f} | {max(times):,.0f} |", flush=True)
+        print("\n| spreadsheet | preview, s | import, s | slowest request, s | steps of the bar |")
+        print("|---|---|---|---|---|")
+        for kind in ("csv", "xlsx"):
+            print(
+                f"| {options.rows:,} rows of {kind} | {spreadsheet(browser, kind, options.rows, data.groups)} |",
+                flush=True,
+            )
+
+
+def fill_log(data: Data, rows: int) -> None:
+    """Partitions for the days before today, and their rows."""
+    with data.connect() as connection, tqdm(total=rows, desc="Loading the log", unit="", file=sys.stderr) as bar:
+        for ago in range(30, -1, -1):
+            connection.execute(
+                f"""
+                DO $$ DECLARE day date := current_date - {ago}; BEGIN
+                EXECUTE format('CREATE TABLE IF NOT EXISTS devices_access_%s PARTITION OF devices_access FOR VALUES
+                FROM (%L) TO (%L)', to_char(day, 'YYYYMMDD'), day || ' 00:00Z', (day + 1) || ' 00:00Z'); END $$
+                """
+            )
+        step = 250_000
+        for first in range(1, rows + 1, step):
+            last = min(first + step - 1, rows)
+            connection.execute(LOG, {"first": first, "last": last, "devices": data.devices})
+            bar.update(last - first + 1)
+        connection.execute("VACUUM (ANALYZE)")
+
+
+def pages(data: Data) -> list[tuple[str, str]]:
+    """What staff look at."""
+    mac = data.one("SELECT mac FROM devices_device WHERE id = 4711")
+    return [
+        ("dashboard", "/admin/"),
+        ("find a MAC, and the page of its device", f"/admin/find/?q={mac}"),
+        ("find a group by a part of its name", "/admin/find/?q=Provider+00"),
+        ("find a rare word", "/admin/find/?q=defibrillator"),
+        ("devices, first page", "/admin/devices/device/"),
+        ("devices of one group", "/admin/devices/device/?group__id__exact=500"),
+        ("requests of phones, last day", "/admin/devices/access/"),
+        ("requests of one MAC", f"/admin/devices/access/?q={mac}"),
+        ("groups", "/admin/accounts/group/"),
+        ("locations", "/admin/locations/location/"),
+        ("audit log", "/admin/audit/entry/"),
+    ]
+
+
+def timed(call: Callable[[], object]) -> float:
+    """How long it took, in ms."""
+    began = time.perf_counter()
+    call()
+    return (time.perf_counter() - began) * 1000
+
+
+def spreadsheet(browser: Browser, kind: str, rows: int, groups: int) -> str:
+    """Upload, check, confirm, as the page's script does it."""
+    name, data = f"phones.{kind}", file_of(kind, rows, groups)
+    requests: list[float] = []
+
+    def ask(call: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+        began = time.perf_counter()
+        answer = call()
+        requests.append(time.perf_counter() - began)
+        return answer
+
+    began = time.perf_counter()
+    _, page = ask(lambda: browser.upload("/admin/devices/device/import/", name, data))
+    steps = set()
+    json_too = {"Accept": "application/json"}
+    while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Staging":
+        steps.add(("read", state["done"]))
+        time.sleep(0.3)
+    while state["state"] == "Reading":
+        state = json.loads(ask(lambda: browser.post(f"{page}next/", {}, **json_too))[0])
+        steps.add(("checked", state["done"]))
+    previewed = time.perf_counter()
+    ask(lambda: browser.get(page))
+    ask(lambda: browser.post(f"{page}confirm/", {}))
+    while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Writing":
+        steps.add(("written", state["done"]))
+        time.sleep(0.3)
+    written = time.perf_counter()
+    shown, _ = browser.get(page)
+    if not re.search(rf"{rows:,} devices imported", shown):
+        sys.exit(f"The import did not succeed: {re.sub('<[^>]*>', ' ', shown)[-1500:]}")
+    return f"{previewed - began:.1f} | {written - previewed:.1f} | {max(requests):.1f} | {len(steps)}"
+
+
+def file_of(kind: str, rows: int, groups: int) -> bytes:
+    """A spreadsheet of devices that are new, for a hundred groups."""
+    prefix = {"csv": "0ABC", "xlsx": "0ABD"}[kind]
+    lines = [["mac", "group", "location", "description"]]
+    lines += [
+        [f"{prefix}{n:08X}", f"Provider {12 + n % min(100, groups - 12):04} Networks", "", f"Desk {n}"]
+        for n in range(rows)
+    ]
+    if kind == "csv":
+        return "\n".join(",".join(line) for line in lines).encode()
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for line in lines:
+        sheet.append(line)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")

@@ -94,6 +94,12 @@ class TableAdmin(ModelAdmin):
         fields = super().get_fields(request, obj)
         return fields if obj else [name for name in fields if name not in self.readonly_fields]
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Without what can be no row's id, as somebody may have typed it into the address."""
+        relations = {field.name for field in self.opts.fields if field.is_relation}
+        initial = super().get_changeform_initial_data(request)
+        return {name: value for name, value in initial.items() if name not in relations or is_id(str(value))}
+
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """A description may have line breaks, which a field of one line would take away."""
         if db_field.name == "description":

@@ -39,7 +39,7 @@ def log_in(login: str, password: str, address: str) -> User:
     if user.force_change_password:
         with transaction.atomic():
             _record(user, LoginStatus.FAIL)
-            record_failed_login(user, User)
+            record_failed_login(user, User, "the password is right, and must be changed first")
         raise ApiError(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
     return user
 
@@ -130,9 +130,17 @@ def _check(login: str, password: str, address: str) -> User:
             LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
         else:
             _record_failure(user)
-        record_failed_login(user, User)
+        record_failed_login(user, User, _why_refused(user, right=right) if user else "")
     logger.info("A login from %s failed", address)
     raise failed()
+
+
+def _why_refused(user: User, *, right: bool) -> str:
+    if not user.is_active:
+        return "the user is not active"
+    if user.blocked_since:
+        return f"the user is blocked; the password was {'right' if right else 'wrong'}"
+    return "wrong password"
 
 
 def failed() -> ApiError:

@@ -3,13 +3,18 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import TableAdmin
+from accounts.models import Group
 from audit import history
-from audit.models import Entry
+from audit.models import Entry, mac_of
 from devices import mac
+from devices.models import Device
+
+MACS_SHOWN = 500
 
 admin.site.unregister(Entry)  # auditlog brings a page of its own
 
@@ -20,17 +25,13 @@ class EntryAdmin(TableAdmin):
 
     fields = (
         "timestamp",
-        "event",
-        "content_type",
-        "object_repr",
         "actor_login",
-        "remote_addr",
         "source",
+        "remote_addr",
         "cid",
-        "group_id",
-        "other_group_id",
-        "changes",
-        "additional_data",
+        "what",
+        "groups",
+        "objects",
     )
     readonly_fields = fields
     list_display = ("timestamp", "actor_login", "source", "remote_addr", "what")
@@ -40,6 +41,21 @@ class EntryAdmin(TableAdmin):
     search_help_text = "A MAC, a login, an address, a request id, or the beginning of an object's name."
     sortable_by = ("timestamp",)
     ordering = ("-timestamp", "-id")
+
+    @admin.display(description="groups")
+    def groups(self, entry: Any) -> str:
+        """Whose history it belongs to."""
+        ids = {entry.group_id, entry.other_group_id, *entry.several.values_list("group_id", flat=True)}
+        return ", ".join(Group.objects.filter(pk__in=ids - {None}).order_by("name").values_list("name", flat=True))
+
+    @admin.display(description="devices")
+    def objects(self, entry: Any) -> str:
+        """The MACs that it is about, the first of them."""
+        if entry.content_type != ContentType.objects.get_for_model(Device):
+            return ""
+        numbers = list(entry.listed.order_by("number").values_list("number", flat=True)[: MACS_SHOWN + 1])
+        shown = ", ".join(mac.display(mac_of(number)) for number in numbers[:MACS_SHOWN])
+        return f"{shown} and others" if len(numbers) > MACS_SHOWN else shown
 
     @admin.display(description="what")
     def what(self, entry: Any) -> str:

@@ -74,8 +74,11 @@ def _now() -> Any:
 class EntryManager(LogEntryManager):  # type: ignore[misc]
     """Writes entries: `note` by hand, the other two are what auditlog's signals call."""
 
-    def note(self, event: Event, row: Model, changes: Changes | None = None) -> "Entry":
-        """An entry about this row; joins the one that the request has written about it already, if any."""
+    def note(self, event: Event, row: Model, changes: Changes | None = None, **more: object) -> "Entry":
+        """An entry about this row; joins the one that the request has written about it already, if any.
+
+        `more` is kept with it, for support staff.
+        """
         changes = changes or {}
         group_id, other_group_id = _groups_of(event, row, changes)
         entry = Entry(
@@ -87,6 +90,7 @@ class EntryManager(LogEntryManager):  # type: ignore[misc]
             changes=changes,
             group_id=group_id,
             other_group_id=other_group_id,
+            additional_data=more or None,
         )
         written = context.current().entries
         if written is not None and event != Event.LOGIN_FAILED:

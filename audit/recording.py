@@ -31,10 +31,13 @@ def record(event: Event, row: Model, changes: Changes | None = None) -> None:
     Entry.objects.note(event, row, changes)
 
 
-def record_failed_login(user: Model | None, model: type[Model]) -> None:
-    """Leave an entry about a refused login. Of an unknown one no text is kept: it may be somebody's password."""
+def record_failed_login(user: Model | None, model: type[Model], reason: str = "") -> None:
+    """Leave an entry about a refused login. Of an unknown one no text is kept: it may be somebody's password.
+
+    The reason is for support staff.
+    """
     if user is not None:
-        record(Event.LOGIN_FAILED, user)
+        Entry.objects.note(Event.LOGIN_FAILED, user, reason=reason)
     else:
         unknown = ContentType.objects.get_for_model(model)
         Entry(event=Event.LOGIN_FAILED, content_type=unknown, object_pk="", changes={}).save()

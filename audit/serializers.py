@@ -89,7 +89,7 @@ class EntrySerializer(serializers.Serializer[Any]):
 
     def get_count(self, entry: Entry) -> int | None:
         """The number of objects of a bulk call."""
-        return sum(part["count"] for part in self._parts(entry)) if entry.additional_data else None
+        return sum(part["count"] for part in self._parts(entry)) if _is_of_many(entry) else None
 
     def get_macList(self, entry: Entry) -> list[str] | None:
         """The devices of a bulk call."""
@@ -107,13 +107,17 @@ class EntrySerializer(serializers.Serializer[Any]):
         return [part for part in data.get("parts", ()) if whole or self.sees(part["group"])]
 
     def _listed(self, entry: Entry, kind: str) -> list[Any] | None:
-        if not entry.additional_data or kind_of(entry) != kind:
+        if not _is_of_many(entry) or kind_of(entry) != kind:
             return None
         if self.context.get("complete"):
             listed = objects_visible_to(self.reader).filter(entry=entry)
             numbers = listed.order_by("done", "number").values_list("number", flat=True)
             return [mac_of(number) for number in numbers] if kind == "Device" else list(numbers)
         return [name for part in self._parts(entry) for name in part["first"]]
+
+
+def _is_of_many(entry: Entry) -> bool:
+    return "parts" in (entry.additional_data or {})
 
 
 def kind_of(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.db.models.functions import TruncMinute
 from django.http import HttpRequest
 from django.utils import timezone
@@ -139,9 +139,9 @@ def _failing_groups(now: datetime) -> list[dict[str, Any]]:
 
 def _unknown_macs(now: datetime) -> list[dict[str, Any]]:
     """The MACs that nobody owns and that asked most often."""
-    unknown = _day(now).filter(device_id=None).order_by()
-    asked = unknown.values("mac").annotate(requests=Count("pk"), last=Max("time"))
-    return [{**row, "mac": mac.display(row["mac"])} for row in asked.order_by("-requests", "mac")[:SHOWN]]
+    unknown = _day(now).filter(device_id=None).exclude(Exists(Device.objects.filter(mac=OuterRef("mac"))))
+    asked = unknown.order_by().values("mac").annotate(requests=Count("pk"), last=Max("time"))
+    return [{**row, "mac": mac.display(row["mac"])} for row in asked.order_by("-requests", "-last", "mac")[:SHOWN]]
 
 
 def _devices() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,24 +27,6 @@ LONGEST_TEXT = 2_000
 MACS_LOOKED_AT = 10
 ROWS_SHOWN = 10
 ACCESSES_SHOWN = 20
-
-_HEX = "[0-9A-Fa-f]"
-_MAC = re.compile(
-    rf"(?<!{_HEX})(?:{_HEX}{{2}}(?P<pairs>[:\-. ]?)(?:{_HEX}{{2}}(?P=pairs)){{4}}{_HEX}{{2}}"
-    rf"|{_HEX}{{4}}(?P<fours>[.:\- ])(?:{_HEX}{{4}}(?P=fours)){_HEX}{{4}})(?!{_HEX})"
-)
-# Request ids and the like, whose last part looks like a MAC.
-_UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
-
-
-def macs_in(text: str) -> list[str]:
-    """The distinct MACs that a text mentions in any spelling, normalised, in their order.
-
-    >>> macs_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
-    ['00A0C914C829', '00A0C914C830']
-    """
-    text = _UUID.sub(" ", unquote(text))
-    return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _MAC.finditer(text)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +83,8 @@ def _page_of(row: Any) -> str:
 
 def _phones(request: HttpRequest, query: str) -> list[Phone]:
     """The MACs of a text; those that nobody owns with what the log has of them."""
-    macs = macs_in(query)[:MACS_LOOKED_AT] if request.user.has_perm("devices.view_device") else []
+    may_look = request.user.has_perm("devices.view_device")
+    macs = mac.mentioned_in(unquote(query))[:MACS_LOOKED_AT] if may_look else []
     devices = {d.mac: d for d in Device.objects.filter(mac__in=macs).select_related("group", "location")}
     accesses: dict[str, list[Access]] = {}
     unowned = [text for text in macs if text not in devices]

@@ -59,8 +59,8 @@ KINDS = {
         "moved to the other group",
         "devices.move_device",
         one_group=True,
-        warning="Their counters begin anew, and the old group sees them no more. The log of their past requests "
-        "stays with the old group.",
+        warning="Counters and description begin anew, and the old group sees them no more. The log of their past "
+        "requests stays with the old group.",
     ),
     SelectionAction.REMOVE: Kind(
         "Remove {}",

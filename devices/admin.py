@@ -131,6 +131,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         if device is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
         context = {"device": device, "answers": dry_run.ask(device.mac), "asked": exact(timezone.now())}
+        context["proxy_trusted"] = bool(settings.TRUSTED_PROXIES)
         if "HX-Request" in request.headers:
             return TemplateResponse(request, "admin/devices/device/answers.html", context)
         title = f"What would {mac.display(device.mac)} get?"

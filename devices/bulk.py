@@ -205,7 +205,7 @@ def move(
     """Make these devices, all of them visible, the group's, with a location of it or none; how many.
 
     The history of the old and of the new group keeps it, for support staff with the reason.
-    They begin anew, awaiting their first access: what they did for their old group is not the new one's to see.
+    They begin anew, without a description: what they were and did for their old group is not the new one's to see.
     Raises as `remove` does, and ApiError 400 if the location is not the group's.
     """
 
@@ -219,6 +219,7 @@ def move(
         return Device.objects.filter(mac__in=texts(positions)).update(
             group=group,
             location=location_id,
+            description=None,
             last_access=None,
             last_access_status=AccessStatus.AWAIT,
             num_requests=0,

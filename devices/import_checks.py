@@ -3,6 +3,7 @@
 Each problem is a sentence that says what to do.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -31,10 +32,10 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
         location_cell=line.location,
         description_cell=line.description,
     )
-    try:
-        row.mac = mac.normalize(line.mac)
-    except mac.InvalidMAC:
+    mentioned = mac.mentioned_in(line.mac)
+    if len(mentioned) != 1:
         return _refused(row, Verdict.INVALID_MAC, _about_mac(line.mac))
+    row.mac = mentioned[0]
     first = first_lines.setdefault(row.mac, line.number)
     if first != line.number:
         return _refused(
@@ -51,14 +52,16 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
     return row
 
 
+_NUMBER = re.compile(r"[1-9]\d*(?:\.\d+)?(?:E\+?\d+)?")
+
+
 def _about_mac(text: str) -> str:
     if not text:
         return "Write the MAC, such as 00:A0:C9:14:C8:29."
     shown = f"“{text[:40]}” is no MAC: write 12 hexadecimal digits, such as 00:A0:C9:14:C8:29."
-    looks_like_a_number = text.replace(".", "").replace("+", "").replace("E", "").isdigit()
-    return (
-        f"{shown} The spreadsheet took it for a number: format the column as text." * looks_like_a_number or shown
-    )
+    if _NUMBER.fullmatch(text):  # a spreadsheet drops leading zeros, and writes large numbers its own way
+        return f"{shown} The spreadsheet took it for a number: format the column as text."
+    return shown
 
 
 def wish_of(row: ImportRow) -> Wish:

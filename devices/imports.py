@@ -24,7 +24,7 @@ from devices import bulk, spreadsheet
 from devices.import_checks import OF_THE_FILE, judge, staged
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.spreadsheet import COLUMNS
-from devices.verdict import BAD, GOOD, Verdict, Wish
+from devices.verdict import BAD, CHANGING, GOOD, Verdict, Wish
 from redirect.arrays import Kind, integers, table_of_rows
 from redirect.errors import ApiError
 from redirect.transactions import in_transaction
@@ -309,13 +309,18 @@ def _record(upload: Import, rows: Sequence[_Row]) -> None:
     """Leave the one entry of the audit log, inside the transaction: what became of each MAC, by its group."""
     macs: dict[tuple[int, str], list[str]] = defaultdict(list)
     for row in rows:
-        if row.verdict in (Verdict.CREATED, Verdict.MOVED, Verdict.CHANGED):
-            macs[row.wish.group_id, row.verdict].append(row.wish.mac)
-    parts = [Part(group_id, DONE[Verdict(verdict)], listed) for (group_id, verdict), listed in macs.items()]
+        if row.verdict in CHANGING:
+            macs[row.wish.group_id, DONE[Verdict(row.verdict)]].append(row.wish.mac)
+    parts = [Part(group_id, done, listed) for (group_id, done), listed in macs.items()]
     record_list(Event.DEVICES_IMPORTED, Device, parts, upload=upload.pk, file=upload.file_name)
 
 
-DONE = {Verdict.CREATED: "Created", Verdict.MOVED: "Associated", Verdict.CHANGED: "Described"}
+DONE = {
+    Verdict.CREATED: "Created",
+    Verdict.MOVED: "Associated",
+    Verdict.CHANGED: "Described",
+    Verdict.KEPT_AND_CHANGED: "Described",
+}
 
 
 # --- How far it is --------------------------------------------------------------------------------------------

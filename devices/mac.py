@@ -10,6 +10,16 @@ _MAC = r"[0-9A-F]{2}(?P<separator>[:-]?)(?:[0-9A-F]{2}(?P=separator)){4}[0-9A-F]
 
 _ANY_SPELLING = re.compile(_MAC, re.ASCII | re.IGNORECASE)
 _REQUEST_PATH = re.compile(rf"/(?P<mac>{_MAC})(?:\.(?:cfg|ini|xml|txt))?", re.ASCII | re.IGNORECASE)
+
+_HEX = "[0-9A-Fa-f]"
+_ANYWHERE = re.compile(
+    rf"(?<!{_HEX})(?:{_HEX}{{2}}(?P<pairs>[:\-. ]?)(?:{_HEX}{{2}}(?P=pairs)){{4}}{_HEX}{{2}}"
+    rf"|{_HEX}{{4}}(?P<fours>[.:\- ])(?:{_HEX}{{4}}(?P=fours)){_HEX}{{4}}"
+    rf"|{_HEX}{{6}}[.:\- ]{_HEX}{{6}})(?!{_HEX})"
+)
+# Request ids and the like, whose last part looks like a MAC.
+_UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
+
 _FRAGMENT = re.compile(r"[:-]*[0-9A-F][0-9A-F:-]*", re.ASCII | re.IGNORECASE)
 
 
@@ -65,6 +75,19 @@ def from_request_path(path: str) -> str | None:
     """
     found = _REQUEST_PATH.fullmatch(path)
     return _digits(found["mac"]) if found else None
+
+
+def mentioned_in(text: str) -> list[str]:
+    """Return the distinct MACs that a text mentions, normalized, in their order.
+
+    Here also groups of four digits and pairs joined by ``.`` or spaces are known, as other makers' devices write
+    them, and a MAC may stand anywhere. For people's texts; a phone's request or the API needs no guessing.
+
+    >>> mentioned_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
+    ['00A0C914C829', '00A0C914C830']
+    """
+    text = _UUID.sub(" ", text)
+    return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _ANYWHERE.finditer(text)))
 
 
 def _digits(text: str) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
 from devices import mac
-from devices.verdict import GOOD, Verdict
+from devices.verdict import CHANGING, GOOD, Verdict
 from locations import url_template
 from locations.models import Location
 from redirect.trigram import trigram_index
@@ -215,6 +215,11 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def changes(self) -> int:
+        """How many rows change something."""
+        return sum(self.counts.get(verdict, 0) for verdict in CHANGING)
 
     @property
     def good(self) -> int:

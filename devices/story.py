@@ -381,7 +381,8 @@ def _waiting(case: Case, headline: str, why: str, *steps: str) -> Diagnosis:
     """What the last request got no longer tells anything; what the next one gets does."""
     if case.url is None:
         why += " If it asks now it is refused, because the device has no location."
-        return Diagnosis(Severity.BAD, headline, why, (GIVE_LOCATION, *steps, RESTART))
+        severity = Severity.BAD if case.last else Severity.WARNING
+        return Diagnosis(severity, headline, why, (GIVE_LOCATION, *steps, RESTART))
     if case.demanded:
         why += " If it asks now with its own certificate, which its location demands, it is sent to this address."
         steps = (*steps, HTTPS, *_proxy_step(case))

@@ -16,6 +16,7 @@ class Verdict(models.TextChoices):
     CHANGED = "Changed", "Description changed"
     UNCHANGED = "Unchanged"
     KEPT = "Kept", "Kept at its location"
+    KEPT_AND_CHANGED = "KeptAndChanged", "Kept at its location, description changed"
 
     INVALID_MAC = "InvalidMAC", "Invalid MAC"
     REPEATED_MAC = "RepeatedMAC", "MAC twice in the file"
@@ -28,7 +29,8 @@ class Verdict(models.TextChoices):
     LONG_DESCRIPTION = "LongDescription", "Description too long"
 
 
-GOOD = (Verdict.CREATED, Verdict.MOVED, Verdict.CHANGED, Verdict.UNCHANGED, Verdict.KEPT)
+CHANGING = (Verdict.CREATED, Verdict.MOVED, Verdict.CHANGED, Verdict.KEPT_AND_CHANGED)
+GOOD = (*CHANGING, Verdict.UNCHANGED, Verdict.KEPT)
 BAD = tuple(verdict for verdict in Verdict if verdict not in GOOD)
 
 
@@ -60,11 +62,12 @@ def decide(wish: Wish, device: Existing | None, *, override: bool) -> Verdict:
         return Verdict.CREATED
     if device.group_id != wish.group_id:
         return Verdict.OTHER_GROUP
+    described = wish.description not in (None, device.description)
     if wish.location_id not in (None, device.location_id):
-        return Verdict.MOVED if override or device.location_id is None else Verdict.KEPT
-    if wish.description not in (None, device.description):
-        return Verdict.CHANGED
-    return Verdict.UNCHANGED
+        if override or device.location_id is None:
+            return Verdict.MOVED
+        return Verdict.KEPT_AND_CHANGED if described else Verdict.KEPT
+    return Verdict.CHANGED if described else Verdict.UNCHANGED
 
 
 def fulfilled(wish: Wish, device: Existing, verdict: Verdict) -> Existing:

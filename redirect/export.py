@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
@@ -120,7 +121,10 @@ class ExportAdmin(ModelAdmin):
         """The rows of the list that the query names."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows: QuerySet[Any] = self.get_changelist_instance(request).get_queryset(request)
+        try:
+            rows: QuerySet[Any] = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect("./?e=1")  # as the list does itself
         if self.export_related:
             rows = rows.select_related(*self.export_related)
         if kind not in KINDS or (kind == "xlsx" and rows.count() > MOST_ROWS_OF_XLSX):

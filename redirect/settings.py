@@ -199,6 +199,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Who ------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["accounts.login.LoginBackend"]
 PASSWORD_HASHERS = ["accounts.passwords.Argon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

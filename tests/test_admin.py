@@ -196,6 +196,12 @@ def test_no_page_holds_a_script_that_the_content_policy_forbids(operator, cast: 
         assert re.search(rb"<script(?![^>]*\bsrc=)(?![^>]*json)|\son\w+=|\sstyle=", answer.content) is None
 
 
+def test_whoever_logs_in_without_a_goal_sees_the_dashboard(db):
+    staff = make_staff()
+    answer = Client().post("/admin/login/", {"username": staff.login, "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
 # --- One's own password ---------------------------------------------------------------------------------------
 
 

@@ -141,3 +141,11 @@ def test_gunicorn_is_configured_for_all_and_for_the_api_alone(serve: str, sound:
     )
     assert (checked.returncode == 0) == sound, checked.stderr
     assert sound or "SERVE=phones must be all or api" in checked.stderr
+
+
+def test_nginx_hands_on_to_upstreams_that_it_knows() -> None:
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    upstreams = set(re.findall(r"upstream (\w+)", text))
+    assert upstreams == {"phones", "api"}
+    assert set(re.findall(r"proxy_pass http://([$\w]+)", text)) <= {*upstreams, "$service"}
+    assert set(re.findall(r"default (\w+);|\" (\w+);", text)) >= {("api", ""), ("", "phones")}

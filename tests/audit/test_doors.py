@@ -1,6 +1,7 @@
 """What comes through the admin and by commands; that no secret is kept; how long entries are."""
 
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,11 @@ def post(client: Client, path: str, body: dict[str, Any]) -> Any:
     answer = client.post(f"/admin/{path}", body, REMOTE_ADDR="192.0.2.9")
     assert answer.status_code == 302, answer.content
     return answer
+
+
+def text_of(response: Any) -> str:
+    """What a person reads."""
+    return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
 
 
 def select(client: Client, action: str, *devices: Device) -> str:
@@ -147,6 +153,29 @@ def test_deleting_selected_devices_is_one_entry(admin: Client, cast: Cast):
     post(admin, select(admin, "remove", *devices), {"start": "yes"})
     assert only().event == Event.DEVICES_REMOVED
     assert not Device.objects.exists()
+
+
+def test_why_a_login_failed_is_told_to_staff_alone(admin: Client, cast: Cast):
+    due = make_user(cast.provider, force_change_password=True)
+    administrator = Api(make_user(cast.provider))
+    Entry.objects.all().delete()
+    for password in (PASSWORD, "wrong"):
+        Api().post("/login", {"userName": due.login, "password": password})
+    told = text_of(admin.get("/admin/audit/entry/"))
+    assert "Reason: the password is right, and must be changed first" in told
+    assert "Reason: wrong password" in told
+    answer = administrator.get("/audit")
+    assert answer.json()["pages"]["totalElements"] == 2
+    assert "password" not in answer.content.decode()
+
+
+def test_the_page_of_an_entry_tells_its_devices_and_groups(admin: Client, cast: Cast):
+    devices = [make_device(cast.provider), make_device(cast.sibling)]
+    Entry.objects.all().delete()
+    post(admin, select(admin, "remove", *devices), {"start": "yes"})
+    page = text_of(admin.get(f"/admin/audit/entry/{only().pk}/change/"))
+    for words in ("Berlin Phones, Munich Phones", *(device.spelled for device in devices)):
+        assert words in page
 
 
 def test_a_role_that_gets_a_permission_leaves_an_entry(db: None):

@@ -154,6 +154,7 @@ def test_a_disputed_mac_moves_with_a_reason_that_both_groups_keep(operator: Clie
         last_access=timezone.now(),
         last_access_status="Success",
         num_requests=7,
+        description="Room of the old owner",
     )
     access = make_access(device)
     location = make_location(cast.strangers_provider)
@@ -164,6 +165,7 @@ def test_a_disputed_mac_moves_with_a_reason_that_both_groups_keep(operator: Clie
     assert (moved.group, moved.location) == (target, location)
     # The new owner sees nothing of what the phone did for the old one.
     assert (moved.num_requests, moved.last_access, moved.last_access_status) == (0, None, "Await access")
+    assert moved.description is None
     assert Access.objects.get(pk=access.pk).group_id == cast.provider.pk
     for address in (
         f"{DEVICES}{device.pk}/history/",

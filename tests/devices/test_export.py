@@ -177,3 +177,19 @@ def test_what_cannot_be_sent_is_told_of_at_the_list(
     assert answer.status_code == 200
     assert "take csv" in answer.content.decode()
     assert answer.request["QUERY_STRING"] == "q=00908F"
+
+
+HUGE = "9" * 20
+ODD = ["foo=1", "group__id__exact=abc", f"group__id__exact={HUGE}", "p=-1", "q=%00", "id__in=x", "o=99"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize("table", ["devices/device", "accounts/group", "accounts/user", "locations/location"])
+def test_an_odd_address_is_no_error_of_the_service(cast: Cast, table: str, kind: str) -> None:
+    browser = browser_of(make_operator())
+    make_device(cast.provider)
+    for query in ODD:
+        for page in (f"/admin/{table}/export.{kind}", f"/admin/{table}/", f"/admin/{table}/add/"):
+            assert browser.get(f"{page}?{query}").status_code in (200, 302, 400), (page, query)
+    for value in ("abc", HUGE, ""):
+        assert browser.get(f"/admin/{table}/add/?group={value}&location={value}").status_code == 200

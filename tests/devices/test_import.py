@@ -138,7 +138,7 @@ def test_each_row_gets_its_verdict_and_the_good_ones_are_written(
     make_device(cast.stranger, F)
     rows: list[tuple[Verdict, list[Any]]] = [
         (Verdict.CREATED, ["00:90:8f:00:00:0a", berlin, "https://here.example/", "new"]),
-        (Verdict.MOVED if move else Verdict.KEPT, [B, cast.provider.pk, here.pk, "new"]),
+        (Verdict.MOVED if move else Verdict.KEPT_AND_CHANGED, [B, cast.provider.pk, here.pk, "new"]),
         (Verdict.CHANGED, [C, f"{berlin}", "", "new"]),
         (Verdict.UNCHANGED, [D, "Acme Voice/Berlin Phones", "https://here.example/", ""]),
         (Verdict.MOVED, [E, f"{cast.provider.pk}.0", f"{here.pk}.0", ""]),
@@ -234,7 +234,7 @@ def test_without_scripts_a_button_goes_on(cast: Cast, browser: Client) -> None:
     answer = browser.post(f"{page_of(made)}next/", headers={"Accept": "text/html,*/*"})
     assert answer.status_code == 302
     assert answer["Location"] == page_of(made)
-    assert "Import 1 devices" in text_of(browser.get(page_of(made)))
+    assert "Import 1 device" in text_of(browser.get(page_of(made)))
 
 
 def test_the_preview_counts_and_pages_the_rows(cast: Cast, browser: Client) -> None:
@@ -334,7 +334,7 @@ def test_others_may_look_and_only_its_maker_decides(cast: Cast, browser: Client)
     for colleague in (browser_of(make_staff("import_device")), browser_of(make_operator())):
         page = colleague.get(page_of(made))
         assert page.status_code == 200
-        assert "Import 1 devices" not in text_of(page)
+        assert "Import 1 device" not in text_of(page)
         for action in ("next", "confirm", "again", "discard"):
             assert colleague.post(f"{page_of(made)}{action}/").status_code == 403
     assert Import.objects.get().state == ImportState.CHECKED

@@ -475,7 +475,7 @@ def test_housekeeping_forgets_rows_and_keeps_the_summaries(old_imports: list[Imp
     given_up = text_of(browser.get(page_of(old_imports[1])))
     assert "not confirmed within a day" in given_up
     assert "Check again" not in given_up
-    assert "1 devices imported" in text_of(browser.get(page_of(old_imports[0])))
+    assert "1 device imported" in text_of(browser.get(page_of(old_imports[0])))
 
 
 # --- The command ------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_every_outcome_has_words_and_every_diagnosis_is_complete(outcome: Outcom
     ("last", "location", "severity", "headline", "sentences"),
     [
         (None, OPEN, Severity.WAITING, "never asked", ["00:90:8F:9D:89:92", "DHCP", "firewall", "has power"]),
-        (None, None, Severity.BAD, "never asked", ["it is refused", "Give the device a location", "DHCP"]),
+        (None, None, Severity.WARNING, "never asked", ["it is refused", "Give the device a location", "DHCP"]),
         (None, STRICT, Severity.WAITING, "never asked", ["must begin with https://"]),
         (UNKNOWN, OPEN, Severity.WAITING, "asked before it was entered", ["belonged to nobody", "Restart"]),
         (UNKNOWN, None, Severity.BAD, "asked before it was entered", ["Give the device a location"]),

@@ -85,8 +85,9 @@ def do_next_piece(selection: Selection) -> Selection:
         devices = Device.objects.filter(pk__in=integers(list(rows)))
         found = devices.order_by("mac").values_list("mac", "pk", "group_id")
         macs = [text for text, pk, group in found if rows[pk] == group]
-        groups = integers(list(set(rows.values())))
-        done = _act(locked, devices.filter(group__in=groups), macs) if macs else 0
+        # By their MACs from here on: with two long lists SQLite would try each of the one with each of the other.
+        of_groups = Device.objects.filter(group__in=integers(list(set(rows.values()))))
+        done = _act(locked, of_groups, macs) if macs else 0
         piece.delete()
         locked.done += done
         locked.left_alone += len(rows) - done

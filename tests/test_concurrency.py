@@ -125,7 +125,7 @@ def test_each_mac_gets_one_owner(
             assert not found["invalidMAC"]
         assert owned[0].isdisjoint(owned[1])
         assert owned[0] | owned[1] == set(MACS)
-        Device.objects.all().delete()
+        Device.objects.all()._raw_delete("default")
 
 
 def test_without_the_order_it_deadlocks(
@@ -139,7 +139,7 @@ def test_without_the_order_it_deadlocks(
         if outcome == {201: 1, 409: 1}:
             return
         assert outcome == {201: 2}
-        Device.objects.all().delete()
+        Device.objects.all()._raw_delete("default")
     pytest.fail("no deadlock in ten rounds: the test above proves nothing")
 
 
@@ -225,7 +225,7 @@ def changed(answer: Any) -> int:
 
 
 def make_devices(group: Group, macs: Sequence[str]) -> None:
-    Device.objects.all().delete()
+    Device.objects.all()._raw_delete("default")
     Device.objects.bulk_create(Device(group=group, mac=mac) for mac in macs)
 
 
@@ -265,7 +265,7 @@ def test_a_location_goes_or_gets_its_devices(
 def test_devices_are_created_at_a_location_or_it_goes(cast: Cast, two_tenants: tuple[Api, Api]) -> None:
     api = two_tenants[0]
     for round in range(8):
-        Device.objects.all().delete()
+        Device.objects.all()._raw_delete("default")
         location = make_location(cast.reseller)
         body = create(cast.reseller, MACS[: 100 * round + 1], locationId=location.pk)
         created, removed = at_once(partial(api.post, "/devices", body), partial(remove_one, api, location))
@@ -363,7 +363,7 @@ def test_a_group_goes_or_gets_something(cast: Cast, relation: str) -> None:
         else:
             assert (made.status_code, deleted.status_code) == (201, 409)
             assert getattr(group, relation).exists()
-        Device.objects.all().delete()
+        Device.objects.all()._raw_delete("default")
 
 
 @pytest.mark.parametrize("kind", ["Reseller", "Provider"])

@@ -422,7 +422,7 @@ def test_a_file_ends_where_the_bulk_calls_end(
     api = Api(make_operator())
 
     def prepare() -> None:
-        Device.objects.all().delete()
+        Device.objects.all()._raw_delete("default")
         for which, group, place, description in devices:
             make_device(groups[group], MACS[which], places[group][place], description=description)
 

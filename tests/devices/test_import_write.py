@@ -518,7 +518,7 @@ def test_the_command_writes_nothing_if_a_row_is_bad(file: Any, tmp_path: Any) ->
 def test_the_command_leaves_bad_rows_out_if_it_is_told_so(file: Any) -> None:
     out, error = run(file, "--skip-bad")
     assert error == ""
-    assert "2 devices imported." in out
+    assert "Devices imported: 2" in out
     assert set(Device.objects.values_list("mac", flat=True)) == {A, B}
     assert Import.objects.get().state == ImportState.DONE
 

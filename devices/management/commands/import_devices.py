@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 )
             if not options["dry_run"]:
                 written = self._write(upload)
-                self.stdout.write(f"{upload.good:,} devices imported.")
+                self.stdout.write(f"Devices imported: {upload.changes:,}")
             elif upload.bad:
                 raise CommandError(f"Nothing was written (dry run): {upload.bad:,} bad rows.")
             else:

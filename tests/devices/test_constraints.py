@@ -11,8 +11,8 @@ from devices.models import Device
 from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator, make_user
 
 MAC = "00908F9D8992"
-ON_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'")
-ON_SQLITE = pytest.mark.skipif("connection.vendor != 'sqlite'")
+ON_POSTGRESQL = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL has a composite key")
+ON_SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite has triggers")
 
 
 def execute(sql: str, *parameters: Any) -> None:

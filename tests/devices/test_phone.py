@@ -307,7 +307,7 @@ def test_a_visit_leaves_the_other_columns_alone(location: Location) -> None:
     assert rows() == before
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="the statement is PostgreSQL's")
 @pytest.mark.usefixtures("phone")
 @pytest.mark.parametrize("path", [f"/{MAC}", f"/{UNKNOWN}"])
 def test_a_visit_is_one_statement(path: str) -> None:

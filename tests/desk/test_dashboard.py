@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import User
 from devices.models import Access, AccessStatus, Outcome
 from devices.story import WORDS
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
+from tests.test_admin import browser_of, make_staff
 
 NOON = datetime(2026, 11, 22, 12, 30, 20, tzinfo=timezone.get_fixed_timezone(0))
 
@@ -25,17 +24,8 @@ def operator(db: None) -> Client:
     return browser_of(make_operator())
 
 
-def browser_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def staff(*permissions: str) -> Client:
-    user = make_user(None, None, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    assert user.user_permissions.count() == len(permissions)
-    return browser_of(user)
+    return browser_of(make_staff(*permissions))
 
 
 def unknown(mac: str, time: datetime) -> Access:

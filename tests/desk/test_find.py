@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,10 +11,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import User
 from devices import mac
 from devices.models import Access, Device, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
+from tests.test_admin import browser_of, make_staff
 
 MAC = "00A0C914C829"
 SPELLINGS = [
@@ -36,17 +35,8 @@ def operator(db: None) -> Client:
     return browser_of(make_operator())
 
 
-def browser_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def staff(*permissions: str) -> Client:
-    user = make_user(None, None, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    assert user.user_permissions.count() == len(permissions)
-    return browser_of(user)
+    return browser_of(make_staff(*permissions))
 
 
 def find(client: Client, text: str) -> Any:

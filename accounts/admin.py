@@ -26,7 +26,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
-from accounts.login import end_tokens, force_password_change, unblock, unblock_all
+from accounts.login import end_tokens, force_password_change, unblock
 from accounts.models import Group, GroupType, User, block_horizon
 from accounts.resources import GroupResource, UserResource
 from audit import history
@@ -304,7 +304,7 @@ class PasswordForm(AdminPasswordChangeForm):
         user: Any = super().save(commit=False)
         with transaction.atomic():
             user.save(update_fields=["password"])
-            unblock(user)
+            unblock([user.pk])
             user.end_tokens()
         return user
 
@@ -429,7 +429,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     @admin.action(description="Unblock", permissions=["unblock"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Let them log in again at once."""
-        self._act(request, queryset, unblock_all, "Unblocked")
+        self._act(request, queryset, unblock, "Unblocked")
 
     @admin.action(description="Force a change of password", permissions=["force_password"])
     def force_password_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -62,18 +62,7 @@ def change_password(login: str, old_password: str, new_password: str, address: s
     logger.info("User %s has a new password", user.pk)
 
 
-def unblock(user: User) -> None:
-    """Let a blocked user log in again at once."""
-    had_failed = bool(user.fail_login_attempts or user.user_block_time)
-    user.fail_login_attempts = 0
-    user.user_block_time = None
-    with transaction.atomic():
-        user.save(update_fields=["fail_login_attempts", "user_block_time"])
-        if had_failed:
-            record(Event.UNBLOCKED, user)
-
-
-def unblock_all(users: Collection[int]) -> None:
+def unblock(users: Collection[int]) -> None:
     """Let these users, by their ids, log in again at once."""
     failed = Q(fail_login_attempts__gt=0) | Q(user_block_time__isnull=False)
     with transaction.atomic():

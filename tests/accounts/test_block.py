@@ -168,7 +168,7 @@ def test_support_staff_end_a_block(ada: User, shown: Callable[[], dict[str, Any]
     """What the admin's action calls."""
     fail(10)
     ada.refresh_from_db()
-    logins.unblock(ada)
+    logins.unblock([ada.pk])
     assert (shown()["failLoginAttempts"], shown()["userBlockTime"]) == (0, None)
     assert log_in() == 200
 

@@ -18,5 +18,5 @@ class Command(changepassword.Command):
             done: str | None = super().handle(*args, **options)
             user = User.objects.get_by_natural_key(options["username"] or getpass.getuser())
             user.end_tokens()
-            login.unblock(user)
+            login.unblock([user.pk])
         return done

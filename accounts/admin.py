@@ -30,8 +30,8 @@ from accounts.login import end_tokens, force_password_change, unblock
 from accounts.models import Group, GroupType, User, block_horizon
 from accounts.resources import GroupResource, UserResource
 from audit import history
+from redirect.db.transactions import lost_race
 from redirect.export import ExportAdmin
-from redirect.transactions import lost_race
 
 # --- What all lists share ---------------------------------------------------------------------------------------
 

@@ -22,9 +22,9 @@ from accounts.models import LoginSource, LoginStatus, TokenFamily, User, block_h
 from audit import context
 from audit.models import HIDDEN, Changes, Event
 from audit.recording import Part, record, record_failed_login, record_list
-from redirect.arrays import integers
+from redirect.db.arrays import integers
 from redirect.errors import ApiError, too_many_requests
-from redirect.forwarded import source_of
+from redirect.http.client_address import source_of
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from redirect.arrays import ids
+from redirect.db.arrays import ids
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -1,4 +1,4 @@
-"""Says whose request the writes of a view are; stands behind redirect/forwarded.py, which knows the address."""
+"""Says whose request the writes of a view are; behind redirect/http/client_address.py, which knows the address."""
 
 from collections.abc import Callable
 

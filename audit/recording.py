@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Model
 
 from audit.models import Changes, Entry, Event, number_of
-from redirect.arrays import table_of, table_of_rows
+from redirect.db.arrays import table_of, table_of_rows
 
 SHOWN = 100
 

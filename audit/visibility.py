@@ -11,7 +11,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from accounts.models import User
 from audit.context import Source
 from audit.models import Entry, EntryGroup, EntryObject, Event
-from redirect.arrays import ids
+from redirect.db.arrays import ids
 
 SUPPORT_STAFF = "support staff"
 

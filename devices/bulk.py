@@ -19,9 +19,9 @@ from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from devices.verdict import Existing, Verdict, Wish, decide, fulfilled
 from locations.models import Location
-from redirect.arrays import integers, table_of, table_of_rows, texts
+from redirect.db.arrays import integers, table_of, table_of_rows, texts
+from redirect.db.transactions import LostRace, in_transaction
 from redirect.errors import ApiError, FieldError, bad_request, not_found
-from redirect.transactions import LostRace, in_transaction
 
 UNSET: Any = object()
 

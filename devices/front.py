@@ -21,7 +21,7 @@ from devices.reply import Reply, refusal, reply_for
 from devices.stores import open_store
 from devices.visits import Asked
 from redirect.errors import ApiError, too_many_requests, unavailable
-from redirect.forwarded import apply_forwarded, source_of
+from redirect.http.client_address import apply_forwarded, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _reply_at_once(request: HttpRequest, asked_mac: str) -> Reply:
 
 
 def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
-    """A phone's request from a WSGI environment whose proxy headers can be believed (redirect/forwarded.py)."""
+    """A phone's request from a WSGI environment with headers to believe (redirect/http/client_address.py)."""
     address = meta.get("REMOTE_ADDR", "")
     visit = Visit(
         mac=asked_mac,

@@ -15,7 +15,7 @@ from devices.models import Device, ImportRow
 from devices.spreadsheet import Line, is_id
 from devices.verdict import Verdict, Wish, decide
 from locations.models import Location
-from redirect.arrays import integers, texts
+from redirect.db.arrays import integers, texts
 
 # Seen from the file alone, when it is staged.
 OF_THE_FILE = (Verdict.INVALID_MAC, Verdict.REPEATED_MAC, Verdict.NO_GROUP, Verdict.LONG_DESCRIPTION)

@@ -25,7 +25,7 @@ from devices import imports, spreadsheet
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import BAD, Verdict
 from locations.models import Location
-from redirect.arrays import integers
+from redirect.db.arrays import integers
 from redirect.export import KINDS, pieces_of, send
 
 ROWS_ON_A_PAGE = 100

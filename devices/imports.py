@@ -25,9 +25,9 @@ from devices.import_checks import OF_THE_FILE, judge, staged
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.spreadsheet import COLUMNS
 from devices.verdict import BAD, CHANGING, GOOD, Verdict, Wish
-from redirect.arrays import Kind, integers, table_of_rows
+from redirect.db.arrays import Kind, integers, table_of_rows
+from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError
-from redirect.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 

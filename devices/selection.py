@@ -15,9 +15,9 @@ from accounts.models import Group, User
 from devices import bulk, mac
 from devices.models import Device, DeviceQuerySet, Selection, SelectionAction, SelectionPiece
 from locations.models import Location
-from redirect.arrays import integers
+from redirect.db.arrays import integers
+from redirect.db.transactions import in_transaction
 from redirect.errors import bad_request
-from redirect.transactions import in_transaction
 
 PIECE = 5000
 KEPT = timedelta(days=1)

@@ -17,7 +17,7 @@ from devices.batcher import Away, LostRace, Refused, Store
 from devices.link import SECONDS_TO_FIRST_CONNECT, Link
 from devices.lookup import Found
 from devices.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
-from redirect.arrays import literal
+from redirect.db.arrays import literal
 
 logger = logging.getLogger(__name__)
 

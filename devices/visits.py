@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from devices.lookup import Answer, Found, Visit, decide
 from devices.models import AccessStatus, Outcome
-from redirect.arrays import literal
+from redirect.db.arrays import literal
 
 # Devices are locked in the order of their MACs, as bulk calls do, and only those that nobody else holds. A device
 # that is held is read, answered and logged without its lock (`counted` false), and counted a moment later by

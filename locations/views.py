@@ -13,7 +13,7 @@ from audit.recording import Part, record_list
 from locations.filters import LocationFilters
 from locations.models import Location, LocationQuerySet
 from locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
-from redirect.arrays import integers
+from redirect.db.arrays import integers
 from redirect.errors import conflict
 from redirect.listing import ListQuery, parameters
 from redirect.wire import read_body

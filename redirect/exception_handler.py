@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
 
+from redirect.db.transactions import lost_race
 from redirect.errors import (
     ApiError,
     FieldError,
@@ -25,7 +26,6 @@ from redirect.errors import (
     too_many_requests,
     unavailable,
 )
-from redirect.transactions import lost_race
 
 logger = logging.getLogger(__name__)
 

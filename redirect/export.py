@@ -19,7 +19,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from unfold.admin import ModelAdmin
 
-from redirect.streaming import streamed
+from redirect.http.static_files import streamed
 
 KINDS = {
     "csv": "text/csv; charset=utf-8",

@@ -16,7 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from redirect import arrays, filter_grammar
+from redirect import filter_grammar
+from redirect.db import arrays
 from redirect.errors import bad_request
 from redirect.filter_grammar import Clause, FilterError
 

@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from redirect.deadline import Connection
+from redirect.db.timeouts import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -116,13 +116,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "redirect.forwarded.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
+    "redirect.http.client_address.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
     "devices.front.PhoneMiddleware",  # a phone needs nothing of what stands below
-    "redirect.chunked.ChunkedBodyMiddleware",
+    "redirect.http.chunked_body.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
     "django.middleware.security.SecurityMiddleware",
-    "redirect.streaming.StaticFilesMiddleware",
+    "redirect.http.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -179,7 +179,7 @@ def database(url: str) -> dict[str, Any]:
             )
             entry["OPTIONS"]["options"] = " ".join(f"-c {deadline}" for deadline in deadlines)
     else:
-        entry["ENGINE"] = "redirect.sqlite"
+        entry["ENGINE"] = "redirect.db.sqlite"
         # One writer at a time: a transaction that will write says so when it begins, and waits its turn.
         entry["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -276,7 +276,7 @@ MIGRATION_MODULES = {"auditlog": None}
 
 # --- Browser safety -------------------------------------------------------------------------------------------
 
-# Django may believe it: redirect/forwarded.py has taken it away from everybody but a trusted proxy.
+# Django may believe it: redirect/http/client_address.py has taken it away from everybody but a trusted proxy.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

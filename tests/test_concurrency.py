@@ -19,8 +19,8 @@ from accounts.models import Group, TokenFamily, User
 from devices import bulk
 from devices.models import AccessStatus, Device
 from locations.models import Location
-from redirect import transactions
-from redirect.arrays import table_of
+from redirect.db import transactions
+from redirect.db.arrays import table_of
 from tests.conftest import PASSWORD, Api, Cast, make_device, make_group, make_location, make_operator, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

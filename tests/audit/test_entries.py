@@ -19,7 +19,7 @@ from audit.models import Entry, EntryObject, Event
 from devices import bulk
 from devices.models import Device
 from locations.models import Location
-from redirect import transactions
+from redirect.db import transactions
 from tests.conftest import (
     PASSWORD,
     Api,

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.models import Device
-from redirect.arrays import integers, literal, table_of, table_of_rows, texts
+from redirect.db.arrays import integers, literal, table_of, table_of_rows, texts
 from tests.conftest import Cast, make_device
 
 ODD_TEXTS = ["", " ", "'", '"', "\\", "{a,b}", "NULL", "null", "é🎉", "%s", "[1]", "\n"]

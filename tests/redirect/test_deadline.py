@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from redirect import deadline
+from redirect.db import timeouts as deadline
 
 pytestmark = [
     pytest.mark.django_db,

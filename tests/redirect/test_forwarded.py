@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 
-from redirect.forwarded import ForwardedMiddleware, apply_forwarded, source_of
+from redirect.http.client_address import ForwardedMiddleware, apply_forwarded, source_of
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirect.sqlite.base import like
+from redirect.db.sqlite.base import like
 
 ON_SQLITE = pytest.mark.skipif("connection.vendor != 'sqlite'")
 

@@ -1,0 +1,1 @@
+"""What every app needs of the database: where PostgreSQL and SQLite differ, transactions, deadlines."""

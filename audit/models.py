@@ -17,7 +17,7 @@ from django_guid import get_guid
 
 from audit import context
 from audit.context import Source
-from redirect.db.brin import GrowingIndex
+from redirect.db.indexes import GrowingIndex
 
 Changes = dict[str, list[Any]]  # by the model's names: old and new value
 

@@ -12,7 +12,7 @@ from devices import mac
 from devices.verdict import CHANGING, GOOD, Verdict
 from locations import url_template
 from locations.models import Location
-from redirect.db.trigram import trigram_index
+from redirect.db.indexes import trigram_index
 
 
 class AccessStatus(models.TextChoices):

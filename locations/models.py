@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import Group
 from accounts.scope import ScopedQuerySet
 from locations import url_template
-from redirect.db.trigram import trigram_index
+from redirect.db.indexes import trigram_index
 
 
 class LocationQuerySet(ScopedQuerySet["Location"]):

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import audit.models
-import redirect.db.brin
+import redirect.db.indexes
 
 
 class Migration(migrations.Migration):
@@ -177,6 +177,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="entryobject",
-            index=redirect.db.brin.GrowingIndex(autosummarize=True, fields=["entry"], name="audit_by_entry"),
+            index=redirect.db.indexes.GrowingIndex(autosummarize=True, fields=["entry"], name="audit_by_entry"),
         ),
     ]

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import redirect.db.trigram
+import redirect.db.indexes
 
 
 class Migration(migrations.Migration):
@@ -63,13 +63,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    redirect.db.trigram.TrigramIndex(
+                    redirect.db.indexes.TrigramIndex(
                         django.contrib.postgres.indexes.OpClass(
                             django.db.models.functions.text.Upper("mac"), name="gin_trgm_ops"
                         ),
                         name="device_mac_trigram",
                     ),
-                    redirect.db.trigram.TrigramIndex(
+                    redirect.db.indexes.TrigramIndex(
                         django.contrib.postgres.indexes.OpClass(
                             django.db.models.functions.text.Upper("description"), name="gin_trgm_ops"
                         ),

@@ -6,7 +6,7 @@ import django.db.models.functions.text
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
 
-import redirect.db.trigram
+import redirect.db.indexes
 
 
 class Migration(migrations.Migration):
@@ -40,13 +40,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    redirect.db.trigram.TrigramIndex(
+                    redirect.db.indexes.TrigramIndex(
                         django.contrib.postgres.indexes.OpClass(
                             django.db.models.functions.text.Upper("url"), name="gin_trgm_ops"
                         ),
                         name="location_url_trigram",
                     ),
-                    redirect.db.trigram.TrigramIndex(
+                    redirect.db.indexes.TrigramIndex(
                         django.contrib.postgres.indexes.OpClass(
                             django.db.models.functions.text.Upper("description"), name="gin_trgm_ops"
                         ),

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from devices import visits
-from devices.lookup import Proof, Supposed, decide
+from boot import visits
+from boot.decision import Proof, Supposed, decide
+from boot.response import Reply, reply_for
 from devices.models import Outcome
-from devices.reply import Reply, reply_for
 from devices.story import WORDS
 
 

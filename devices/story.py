@@ -21,8 +21,8 @@ from django.utils.timesince import timesince
 
 from accounts.models import Group
 from audit import history
-from devices.client_certificate import mac_named_in
-from devices.lookup import Answer, Found, Proof, Supposed, decide
+from boot.certificate import mac_named_in
+from boot.decision import Answer, Found, Proof, Supposed, decide
 from devices.mac import display
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template

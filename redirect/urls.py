@@ -1,4 +1,4 @@
-"""Every address on one page. Phones are answered before this: see devices/front.py."""
+"""Every address on one page. Phones are answered before this: see boot/app.py."""
 
 from typing import Any
 

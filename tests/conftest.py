@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import Group, GroupType, Level, User
-from devices.misses import misses
+from boot.rate_limit import misses
 from devices.models import Access, Device, Outcome
 from locations.models import Location
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.models import Group, TokenFamily, User
 from audit import history, recording
 from audit.models import Entry, Event
-from devices import bulk, visits
+from boot import visits
+from devices import bulk
 from devices.models import Access, Device, Selection, SelectionPiece
 from locations.models import Location
 from redirect.errors import not_found

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from devices import batcher, lookup
-from devices.batcher import LARGEST_BATCH, QUEUED_AT_LEAST, Away, Batcher, Busy, LostRace, Refused
-from devices.lookup import Answer, Found, Visit
+from boot import batcher
+from boot import decision as lookup
+from boot.batcher import LARGEST_BATCH, QUEUED_AT_LEAST, Away, Batcher, Busy, LostRace, Refused
+from boot.decision import Answer, Found, Visit
+from boot.visits import Asked
 from devices.models import Outcome
-from devices.visits import Asked
 
 URL = "https://pbx.example/cfg/{MAC ADDRESS}/"
 BAD = "00908FBAD000"

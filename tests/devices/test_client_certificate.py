@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.client_certificate import proves_mac, subject
+from boot.certificate import proves_mac, subject
 
 MAC = "00908F9D8992"
 OTHER_MAC = "00908FAAAAAA"

@@ -19,7 +19,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from devices.misses import misses
+from boot.rate_limit import misses
 from devices.models import Access, AccessStatus, Device, Outcome
 from devices.story import REQUESTS_SHOWN, WORDS
 from locations.models import Location

@@ -22,11 +22,13 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from devices import front, misses, visits
-from devices.batcher import Away
-from devices.front import Front
+from boot import app as front
+from boot import rate_limit as misses
+from boot import visits
+from boot.app import Front
+from boot.batcher import Away
+from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
-from devices.visits import Asked
 from tests.conftest import Cast, make_device, make_group, make_location
 
 DJANGO = get_asgi_application()

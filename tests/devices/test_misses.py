@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client, override_settings
 
-from devices.misses import SOURCES_KEPT, WINDOW_SECONDS, Misses
+from boot.rate_limit import SOURCES_KEPT, WINDOW_SECONDS, Misses
 from devices.models import Device
 from tests.conftest import Cast, make_device, make_location
 

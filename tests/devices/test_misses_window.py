@@ -5,8 +5,8 @@ import threading
 import pytest
 from pytest_django.fixtures import Settings
 
-from devices import misses as module
-from devices.misses import Misses
+from boot import rate_limit as module
+from boot.rate_limit import Misses
 
 SOURCE = "192.0.2.7"
 

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from devices import stores, visits
-from devices.batcher import Away, Batcher, LostRace, Refused
-from devices.link import Link
-from devices.lookup import Answer, Found, Proof, Visit, decide
+from boot import stores, visits
+from boot.batcher import Away, Batcher, LostRace, Refused
+from boot.connection import Link
+from boot.decision import Answer, Found, Proof, Visit, decide
+from boot.stores import PostgreSQLStore, SQLiteStore, open_store
+from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
-from devices.stores import PostgreSQLStore, SQLiteStore, open_store
-from devices.visits import Asked
 from locations.models import Location
 from tests.conftest import Cast, make_device, make_location
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.models import LoginSource, TokenFamily
 from audit import retention
-from devices import access_log, imports, visits
+from boot import visits
+from devices import access_log, imports
 
 
 class Command(BaseCommand):

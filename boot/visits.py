@@ -14,14 +14,14 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from devices.lookup import Answer, Found, Visit, decide
+from boot.decision import Answer, Found, Visit, decide
 from devices.models import AccessStatus, Outcome
 from redirect.db.arrays import literal
 
 # Devices are locked in the order of their MACs, as bulk calls do, and only those that nobody else holds. A device
 # that is held is read, answered and logged without its lock (`counted` false), and counted a moment later by
 # COUNT_LATER: a phone never waits for a bulk call. A location's time too is only written if nobody holds it.
-# `decide` in devices/lookup.py has the rule of the outcome; a test compares the two.
+# `decide` in boot/decision.py has the rule of the outcome; a test compares the two.
 RECORD = """
 WITH visit AS MATERIALIZED (
     SELECT * FROM unnest(%(macs)s::text[], %(proofs)s::text[], %(addresses)s::text[], %(user_agents)s::text[],

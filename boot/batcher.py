@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from devices.lookup import Answer, Found, decide
-from devices.visits import Asked
+from boot.decision import Answer, Found, decide
+from boot.visits import Asked
 
 logger = logging.getLogger(__name__)
 

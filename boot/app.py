@@ -13,13 +13,14 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
-from devices import mac, visits
-from devices.batcher import Away, Batcher, Busy
-from devices.lookup import Answer, Visit
-from devices.misses import misses
-from devices.reply import Reply, refusal, reply_for
-from devices.stores import open_store
-from devices.visits import Asked
+from boot import visits
+from boot.batcher import Away, Batcher, Busy
+from boot.decision import Answer, Visit
+from boot.rate_limit import misses
+from boot.response import Reply, refusal, reply_for
+from boot.stores import open_store
+from boot.visits import Asked
+from devices import mac
 from redirect.errors import ApiError, too_many_requests, unavailable
 from redirect.http.client_address import apply_forwarded, source_of
 

@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import conninfo_to_dict
 
-from devices.batcher import Away, LostRace, Refused, Store
-from devices.link import SECONDS_TO_FIRST_CONNECT, Link
-from devices.lookup import Found
-from devices.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
+from boot.batcher import Away, LostRace, Refused, Store
+from boot.connection import SECONDS_TO_FIRST_CONNECT, Link
+from boot.decision import Found
+from boot.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
 from redirect.db.arrays import literal
 
 logger = logging.getLogger(__name__)

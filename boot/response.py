@@ -6,7 +6,7 @@ Source: contract section 8.
 import json
 from dataclasses import dataclass
 
-from devices.lookup import Answer
+from boot.decision import Answer
 from redirect.errors import ApiError
 
 

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from devices.batcher import Away, LostRace, Refused
+from boot.batcher import Away, LostRace, Refused
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from devices import client_certificate
+from boot import certificate as client_certificate
 from devices.models import Outcome
 from locations import url_template
 

@@ -19,6 +19,7 @@ from unfold import paginator
 
 from accounts.admin import TableAdmin
 from accounts.models import Group
+from api.listing import among, contains
 from audit import history
 from devices import dry_run, mac
 from devices.actions import DeviceActions
@@ -28,7 +29,6 @@ from devices.resources import DeviceResource
 from devices.story import WORDS, exact, story_of
 from locations.models import Location
 from redirect.export import ExportAdmin
-from redirect.listing import among, contains
 
 
 class MACField(forms.CharField):
@@ -92,7 +92,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A whole MAC is looked up by its index; anything else is searched for as in devices/filters.py."""
+        """A whole MAC is looked up by its index; anything else is searched for as in api/devices/filters.py."""
         term = search_term.strip()
         if not term:
             return queryset, False

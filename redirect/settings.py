@@ -140,7 +140,7 @@ APPEND_SLASH = False  # nothing under /api is answered by a redirect
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "redirect" / "templates"],
+        "DIRS": [BASE_DIR / "redirect" / "templates", BASE_DIR / "api" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -223,14 +223,14 @@ SIMPLE_JWT = {
 # --- REST framework -------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["redirect.wire.Nobody"],
-    "DEFAULT_PARSER_CLASSES": ["redirect.wire.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["api.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["api.wire.Nobody"],
+    "DEFAULT_PARSER_CLASSES": ["api.wire.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "redirect.wire.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.wire.AlwaysJSON",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "redirect.exception_handler.handle",
+    "EXCEPTION_HANDLER": "api.exceptions.handle",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S+0000",
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -245,8 +245,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["redirect.openapi.without_aliases"],
-    "POSTPROCESSING_HOOKS": ["redirect.openapi.complete", "devices.openapi.add_look_up"],
+    "PREPROCESSING_HOOKS": ["api.openapi.without_aliases"],
+    "POSTPROCESSING_HOOKS": ["api.openapi.complete", "api.devices.openapi.add_look_up"],
     # In the order of the manual, as urls.py and the views have them.
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,

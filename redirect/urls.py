@@ -6,21 +6,22 @@ from django.contrib import admin
 from django.urls import URLPattern, path, register_converter
 from django.views.generic import RedirectView
 
-from accounts import openapi as _accounts_in_the_document  # noqa: F401
-from accounts import views as accounts
-from audit import openapi as _audit_in_the_document  # noqa: F401
-from audit import views as audit
+from api import openapi
+from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
+from api.accounts import views as accounts
+from api.audit import openapi as _audit_in_the_document  # noqa: F401
+from api.audit import views as audit
+from api.devices import openapi as _devices_in_the_document  # noqa: F401
+from api.devices import views as devices
+from api.locations import openapi as _locations_in_the_document  # noqa: F401
+from api.locations import views as locations
 from devices import mac
-from devices import openapi as _devices_in_the_document  # noqa: F401
-from devices import views as devices
-from locations import openapi as _locations_in_the_document  # noqa: F401
-from locations import views as locations
-from redirect import health, openapi
+from redirect import health
 
-handler400 = "redirect.exception_handler.handler400"
-handler403 = "redirect.exception_handler.handler403"
-handler404 = "redirect.exception_handler.handler404"
-handler500 = "redirect.exception_handler.handler500"
+handler400 = "api.exceptions.handler400"
+handler403 = "api.exceptions.handler403"
+handler404 = "api.exceptions.handler404"
+handler500 = "api.exceptions.handler500"
 
 
 class DeviceIdConverter:

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import Group, GroupType, Level, User
+from api import tokens
 from boot.rate_limit import misses
 from devices.models import Access, Device, Outcome
 from locations.models import Location

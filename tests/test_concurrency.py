@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, connections
 
-from accounts import tokens
 from accounts.models import Group, TokenFamily, User
+from api import tokens
 from devices import bulk
 from devices.models import AccessStatus, Device
 from locations.models import Location

@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
-from accounts import tokens
+from api import tokens
 from redirect.wsgi import application
 from tests.conftest import Cast, make_device, make_location, make_operator, make_user
 

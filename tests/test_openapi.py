@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from openapi_spec_validator import validate
 
-from redirect.openapi import HEADERS_OF
+from api.openapi import HEADERS_OF
 from tests.conftest import Api, Cast, make_device, make_location
 
 ERROR = "#/components/schemas/Error"

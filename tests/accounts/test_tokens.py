@@ -12,8 +12,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import TokenFamily, User
+from api import tokens
 from tests.conftest import PASSWORD, Api, Cast, make_operator, make_user
 
 NEW = "another horse 8 staple"

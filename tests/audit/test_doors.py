@@ -15,9 +15,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts import tokens
 from accounts.management.commands import changepassword
 from accounts.models import Group, User
+from api import tokens
 from audit import context, recording, retention, tracked
 from audit.context import Source
 from audit.models import Entry, EntryGroup, EntryObject, Event

@@ -11,8 +11,8 @@ from django.test import AsyncClient
 from django.urls import URLPattern, get_resolver
 from pytest_django.fixtures import Settings
 
-from accounts import tokens
 from accounts.models import Level, User
+from api import tokens
 from audit import context, history, recording
 from audit.context import Source
 from audit.models import Entry, EntryObject, Event

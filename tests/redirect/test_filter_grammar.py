@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark import Lark, LarkError
 
-from redirect import filter_grammar
-from redirect.filter_grammar import (
+from api import filter_grammar
+from api.filter_grammar import (
     MAX_CHARACTERS,
     MAX_TERMS,
     MAX_VALUES,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from api import strict_json
 from locations.models import Location
-from redirect import strict_json
 from redirect.errors import ApiError
 from tests.conftest import Api, Cast, make_location
 

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts.models import Group, User
-from redirect.listing import Date, Filters, Flag, Number, Search, Text, among, contains
+from api.listing import Date, Filters, Flag, Number, Search, Text, among, contains
 
 
 def matching_locations(user: User, term: str) -> Q:

@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.wire import Body, Boolean, Description, Integer, IntegerArray, Text
 from locations import url_template
 from locations.models import Location
-from redirect.wire import Body, Boolean, Description, Integer, IntegerArray, Text
 
 
 class LocationSerializer(serializers.Serializer[Location]):

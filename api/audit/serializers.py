@@ -6,14 +6,14 @@ from django.contrib.contenttypes.models import ContentType
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.serializers import GroupSerializer, UserSerializer
+from api.accounts.serializers import GroupSerializer, UserSerializer
+from api.audit.filters import OBJECT_TYPES
+from api.audit.visibility import objects_visible_to
+from api.devices.serializers import DeviceSerializer
+from api.locations.serializers import LocationSerializer
 from audit.context import Source
-from audit.filters import OBJECT_TYPES
 from audit.models import MOVES, Entry, Event, mac_of
-from audit.visibility import objects_visible_to
 from devices import mac
-from devices.serializers import DeviceSerializer
-from locations.serializers import LocationSerializer
 
 SERIALIZERS = {
     "Group": GroupSerializer,

@@ -2,12 +2,12 @@
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from audit import views
-from audit.filters import EntryFilters
+from api.audit import views
+from api.audit.filters import EntryFilters
+from api.audit.serializers import EntrySerializer
+from api.audit.visibility import SUPPORT_STAFF
+from api.openapi import ID, NOT_THERE, READING, READING_ONE, answer, describe, list_parameters, page_of
 from audit.recording import SHOWN
-from audit.serializers import EntrySerializer
-from audit.visibility import SUPPORT_STAFF
-from redirect.openapi import ID, NOT_THERE, READING, READING_ONE, answer, describe, list_parameters, page_of
 
 ENTRY = {
     "id": 17,

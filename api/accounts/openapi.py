@@ -11,10 +11,10 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from accounts import views
-from accounts.filters import UserFilters
 from accounts.models import LOGIN_PATTERN
-from accounts.serializers import (
+from api.accounts import views
+from api.accounts.filters import UserFilters
+from api.accounts.serializers import (
     ChangePasswordBody,
     EmptyBody,
     GroupBody,
@@ -27,7 +27,7 @@ from accounts.serializers import (
     UserChanges,
     UserSerializer,
 )
-from redirect.openapi import (
+from api.openapi import (
     CHANGING,
     CREATING,
     DELETING,

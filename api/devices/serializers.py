@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.wire import Body, Boolean, Description, Integer, TextArray
 from devices import mac
 from devices.models import Access, AccessStatus, Device, Outcome
-from redirect.wire import Body, Boolean, Description, Integer, TextArray
 
 
 class MACField(serializers.CharField):

@@ -16,8 +16,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from redirect import strict_json
-from redirect.listing import parameters
+from api import strict_json
+from api.listing import parameters
 
 # What tells one object from another: a PUT may send it back, and may not change it.
 IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resellerId", "permissionLevel"})

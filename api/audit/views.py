@@ -5,11 +5,11 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import Action, ScopedView
-from audit.filters import EntryFilters
-from audit.serializers import EntrySerializer
-from audit.visibility import visible_to
-from redirect.listing import ListQuery, parameters
+from api.access import Action, ScopedView
+from api.audit.filters import EntryFilters
+from api.audit.serializers import EntrySerializer
+from api.audit.visibility import visible_to
+from api.listing import ListQuery, parameters
 
 
 class EntriesView(ScopedView):

@@ -1,4 +1,4 @@
-"""Locations over HTTP. What acts on the devices of a location lives in devices/views.py."""
+"""Locations over HTTP. What acts on the devices of a location lives in api/devices/views.py."""
 
 from typing import ClassVar
 
@@ -6,17 +6,17 @@ from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import Action, ScopedView, change, locked
 from accounts.models import User
+from api.access import Action, ScopedView, change, locked
+from api.listing import ListQuery, parameters
+from api.locations.filters import LocationFilters
+from api.locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
+from api.wire import read_body
 from audit.models import Event
 from audit.recording import Part, record_list
-from locations.filters import LocationFilters
 from locations.models import Location, LocationQuerySet
-from locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
 from redirect.db.arrays import integers
 from redirect.errors import conflict
-from redirect.listing import ListQuery, parameters
-from redirect.wire import read_body
 
 
 class LocationsView(ScopedView):

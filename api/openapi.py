@@ -27,9 +27,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from redirect import filter_grammar, listing, strict_json, wire
+from api import filter_grammar, listing, strict_json, wire
+from api.listing import Attribute, Date, Filters, Flag, Number
 from redirect.errors import ERRORS_SHOWN
-from redirect.listing import Attribute, Date, Filters, Flag, Number
 
 Schema = dict[str, Any]
 
@@ -418,7 +418,7 @@ def describe(component: str, **attributes: str | Schema) -> None:
 class BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A request body: exactly these attributes, and what a PUT may send back of its resource."""
 
-    target_class = "redirect.wire.Body"
+    target_class = "api.wire.Body"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
@@ -473,7 +473,7 @@ def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
 class Bearer(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Authorization: Bearer <access token>"""
 
-    target_class = "accounts.tokens.TokenAuthentication"
+    target_class = "api.tokens.TokenAuthentication"
     name = "bearer"
     priority = 1  # before what drf-spectacular brings for its base class
 

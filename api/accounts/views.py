@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import login, passwords, tokens
-from accounts.access import Action, ScopedView, change, locked, may
-from accounts.filters import UserFilters
+from accounts import login, passwords
 from accounts.models import Group, GroupType, User, UserQuerySet
-from accounts.serializers import (
+from api import tokens
+from api.access import Action, ScopedView, change, locked, may
+from api.accounts.filters import UserFilters
+from api.accounts.serializers import (
     ChangePasswordBody,
     EmptyBody,
     GroupBody,
@@ -26,11 +27,11 @@ from accounts.serializers import (
     UserChanges,
     UserSerializer,
 )
+from api.listing import ListQuery, depth_of, parameters
+from api.wire import read_body
 from audit.models import Event
 from audit.recording import record
 from redirect.errors import bad_attribute, conflict, forbidden
-from redirect.listing import ListQuery, depth_of, parameters
-from redirect.wire import read_body
 
 NAME_TAKEN = "A group of this name exists already."
 LOGIN_TAKEN = "A user of this login exists already."

@@ -5,12 +5,10 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import Action, ScopedView
 from accounts.models import User
-from devices import bulk
-from devices.filters import AccessFilters, DeviceFilters
-from devices.models import Access, AccessQuerySet, Device, DeviceQuerySet
-from devices.serializers import (
+from api.access import Action, ScopedView
+from api.devices.filters import AccessFilters, DeviceFilters
+from api.devices.serializers import (
     AccessSerializer,
     DevicesBody,
     DeviceSerializer,
@@ -18,9 +16,11 @@ from devices.serializers import (
     DevicesToDisassociate,
     DevicesToRemove,
 )
+from api.listing import ListQuery, parameters
+from api.wire import read_body
+from devices import bulk
+from devices.models import Access, AccessQuerySet, Device, DeviceQuerySet
 from locations.models import Location
-from redirect.listing import ListQuery, parameters
-from redirect.wire import read_body
 
 
 class DevicesView(ScopedView):

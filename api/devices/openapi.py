@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers
 
-from devices import views
-from devices.filters import AccessFilters, DeviceFilters
-from devices.serializers import (
+from api.devices import views
+from api.devices.filters import AccessFilters, DeviceFilters
+from api.devices.serializers import (
     AccessSerializer,
     CreatedDevices,
     DevicesBody,
@@ -16,7 +16,7 @@ from devices.serializers import (
     DevicesToDisassociate,
     DevicesToRemove,
 )
-from redirect.openapi import (
+from api.openapi import (
     CHANGING,
     CREATING,
     ID,

@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from redirect import filter_grammar
+from api import filter_grammar
+from api.filter_grammar import Clause, FilterError
 from redirect.db import arrays
 from redirect.errors import bad_request
-from redirect.filter_grammar import Clause, FilterError
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000

@@ -4,16 +4,16 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 
-from locations import url_template, views
-from locations.filters import LocationFilters
-from locations.serializers import (
+from api.locations import views
+from api.locations.filters import LocationFilters
+from api.locations.serializers import (
     LocationBody,
     LocationChanges,
     LocationSerializer,
     LocationsToRemove,
     RemovedLocations,
 )
-from redirect.openapi import (
+from api.openapi import (
     CHANGING,
     CREATING,
     DELETING,
@@ -30,6 +30,7 @@ from redirect.openapi import (
     refusal,
     sent,
 )
+from locations import url_template
 
 LOCATION = {
     "id": 6,

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus
-from redirect.wire import Body, Boolean, Choice, Description, Integer, Text
+from api.wire import Body, Boolean, Choice, Description, Integer, Text
 
 
 class GroupSerializer(serializers.Serializer[Group]):

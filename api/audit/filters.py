@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import F, Q
 
-from accounts.filters import Login
 from accounts.models import Group, User
+from api.accounts.filters import Login
+from api.audit.visibility import concerning, objects_visible_to
+from api.filter_grammar import Value
+from api.listing import EQUALITY, LOOKUPS, Date, Filters, Number, Text
 from audit.models import number_of
-from audit.visibility import concerning, objects_visible_to
 from devices import mac
 from devices.models import Device
 from locations.models import Location
-from redirect.filter_grammar import Value
-from redirect.listing import EQUALITY, LOOKUPS, Date, Filters, Number, Text
 
 # By the name on the wire; rows of other models are support staff's affair.
 OBJECT_TYPES = {"Group": Group, "User": User, "Location": Location, "Device": Device}

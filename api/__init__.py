@@ -1,0 +1,1 @@
+"""What an integrator meets: /api/v1."""

@@ -1,0 +1,1 @@
+"""Groups, users and logins over HTTP."""

@@ -10,5 +10,18 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts.models import Group, User
+        from audit.tracking import track
+
         # lastLogin tells of the last attempt, also a failed one; accounts/login.py keeps it.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
+
+        track(Group, "name", "group_type", "reseller", "address", "description")
+        staff = ("is_active", "is_staff", "is_superuser")
+        told = ("first_name", "last_name", "email", "description", "phone1", "phone2")
+        track(
+            User,
+            *("login", "group", "permission_level", "force_change_password", "password", *told, *staff),
+            lists={"groups", "user_permissions"},
+            secrets={"password"},
+        )

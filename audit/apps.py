@@ -7,8 +7,3 @@ class AuditConfig(AppConfig):
     """audit"""
 
     name = "audit"
-
-    def ready(self) -> None:
-        from audit import tracked
-
-        tracked.register()

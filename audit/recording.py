@@ -1,6 +1,6 @@
 """What the other apps call to leave an entry where no signal sees the write: inside the write's transaction.
 
-Single rows that are saved or deleted need nothing: audit/tracked.py names the models that are watched.
+Single rows that are saved or deleted need nothing: audit/tracking.py names the models that are watched.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,0 +1,1 @@
+"""What support staff meet: /admin/, as the site of Django's admin."""

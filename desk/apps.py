@@ -14,7 +14,12 @@ class DeskConfig(AppConfig):
 
     def ready(self) -> None:
         """The roles are brought up to date after each `migrate`."""
+        from django.contrib.auth.models import Group as StaffRole
+
+        from audit.tracking import track
         from desk.roles import complete
+
+        track(StaffRole, "name", lists={"permissions"})
 
         post_migrate.connect(complete, sender=self)
 

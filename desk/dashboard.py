@@ -16,9 +16,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Group, User, block_horizon
+from desk.story import COLORS, WORDS
 from devices import mac
 from devices.models import Access, AccessStatus, Device, Outcome
-from devices.story import COLORS, WORDS
 
 SHOWN = 10
 MINUTES, HOURS = 60, 24

@@ -15,8 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
 
-from accounts.forms import DuePasswordForm, LoginForm, OwnPasswordForm
-from desk import dashboard, find
+from desk import dashboard
+from desk import search as find
+from desk.forms import DuePasswordForm, LoginForm, OwnPasswordForm
 
 
 class DeskSite(UnfoldAdminSite):

@@ -113,6 +113,7 @@ INSTALLED_APPS = [
     "audit",
     "locations",
     "devices",
+    "operations",
 ]
 
 MIDDLEWARE = [

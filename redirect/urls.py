@@ -16,7 +16,7 @@ from api.devices import views as devices
 from api.locations import openapi as _locations_in_the_document  # noqa: F401
 from api.locations import views as locations
 from devices import mac
-from redirect import health
+from operations import health
 
 handler400 = "api.exceptions.handler400"
 handler403 = "api.exceptions.handler403"

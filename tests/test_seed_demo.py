@@ -16,8 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Group, GroupType, Level, User
+from desk.story import Severity, story_of
 from devices.models import Access, AccessStatus, Device, Outcome
-from devices.story import Severity, story_of
 from locations.models import Location
 from tests.conftest import make_group
 

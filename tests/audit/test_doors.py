@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from accounts.management.commands import changepassword
 from accounts.models import Group, User
 from api import tokens
-from audit import context, recording, retention, tracked
+from audit import context, recording, retention, tracking
 from audit.context import Source
 from audit.models import Entry, EntryGroup, EntryObject, Event
 from devices.models import Device
@@ -288,7 +288,7 @@ UNTOLD = {
 @pytest.mark.parametrize("model", UNTOLD, ids=lambda model: model.__name__)
 def test_every_column_is_told_or_named_here(model: Any):
     columns = {field.name for field in model._meta.concrete_fields} - {"id"}
-    assert columns == {*tracked.ATTRIBUTES[model], *UNTOLD[model]}
+    assert columns == {*tracking.ATTRIBUTES[model], *UNTOLD[model]}
 
 
 def test_no_secret_is_ever_kept(admin: Client, cast: Cast):

@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from desk.story import WORDS
 from devices.models import Access, AccessStatus, Outcome
-from devices.story import WORDS
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
 from tests.test_admin import browser_of, make_staff
 

@@ -20,8 +20,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from boot.rate_limit import misses
+from desk.story import REQUESTS_SHOWN, WORDS
 from devices.models import Access, AccessStatus, Device, Outcome
-from devices.story import REQUESTS_SHOWN, WORDS
 from locations.models import Location
 from tests.conftest import Cast, make_access, make_device, make_location, make_operator, make_user
 
@@ -191,7 +191,7 @@ def test_the_chart_counts_by_day_and_outcome_and_says_so_in_words(operator, devi
     day = (now - timedelta(days=3)).date()
     assert story.chart.rows == [(now.date(), [0, 1]), (day, [2, 0])]
     assert b'class="chart"' in answer.content
-    monkeypatch.setattr("devices.story.REQUESTS_DRAWN", 1)
+    monkeypatch.setattr("desk.story.REQUESTS_DRAWN", 1)
     assert "The newest 1 request in 30 days" in text_of(operator.get(page_of(device)))
 
 

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
 
+from desk import export
 from devices.models import Device
-from redirect import export
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator, make_user
 from tests.test_admin import browser_of, make_staff
 

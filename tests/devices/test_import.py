@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook, load_workbook
 
 from accounts.models import Group, User
-from devices import imports
+from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import Verdict
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator

@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from devices import bulk, import_checks, imports
+from devices import bulk
+from devices.imports import checks as import_checks
+from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import Verdict, Wish
 from locations.models import Location

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from devices import spreadsheet
-from devices.spreadsheet import Line, Unreadable
+from devices.imports import spreadsheet
+from devices.imports.spreadsheet import Line, Unreadable
 
 HEADER = b"mac,group,location,description\n"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Group
+from desk.story import BY_OUTCOME, COLORS, WORDS, Diagnosis, Request, Severity, ago, diagnosis, exact, moment
 from devices.models import AccessStatus, Device, Outcome
-from devices.story import BY_OUTCOME, COLORS, WORDS, Diagnosis, Request, Severity, ago, diagnosis, exact, moment
 from locations.models import Location
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from boot import visits
 from boot.decision import Proof, Supposed, decide
 from boot.response import Reply, reply_for
+from desk.story import WORDS
 from devices.models import Outcome
-from devices.story import WORDS
 
 
 @dataclass(frozen=True, slots=True)

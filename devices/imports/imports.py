@@ -20,10 +20,11 @@ from django.utils import timezone
 from accounts.models import Group, User
 from audit.models import Event
 from audit.recording import Part, record_list
-from devices import bulk, spreadsheet
-from devices.import_checks import OF_THE_FILE, judge, staged
+from devices import bulk
+from devices.imports import spreadsheet
+from devices.imports.checks import OF_THE_FILE, judge, staged
+from devices.imports.spreadsheet import COLUMNS
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.spreadsheet import COLUMNS
 from devices.verdict import BAD, CHANGING, GOOD, Verdict, Wish
 from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction

@@ -2,21 +2,22 @@
 
 from typing import Any
 
+from auditlog import admin as _auditlog_admin  # noqa: F401 - registers a page of its own, which goes below
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import TableAdmin
 from accounts.models import Group
 from audit import history
 from audit.models import Entry, mac_of
+from desk.admin.accounts import TableAdmin
 from devices import mac
 from devices.models import Device
 
 MACS_SHOWN = 500
 
-admin.site.unregister(Entry)  # auditlog brings a page of its own
+admin.site.unregister(Entry)
 
 
 @admin.register(Entry)

@@ -15,8 +15,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin import TableAdmin, is_id, or_try_again
 from accounts.models import Group
+from desk.admin.accounts import TableAdmin, is_id, or_try_again
 from devices import selection as selections
 from devices.models import Device, Selection, SelectionAction
 from locations.models import Location

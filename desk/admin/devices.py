@@ -17,18 +17,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold import paginator
 
-from accounts.admin import TableAdmin
 from accounts.models import Group
 from api.listing import among, contains
 from audit import history
-from devices import dry_run, mac
-from devices.actions import DeviceActions
-from devices.import_views import ImportPages
+from desk import dry_run
+from desk.admin.accounts import TableAdmin
+from desk.bulk_actions import DeviceActions
+from desk.export import ExportAdmin
+from desk.import_pages import ImportPages
+from desk.resources.devices import DeviceResource
+from desk.story import WORDS, exact, story_of
+from devices import mac
 from devices.models import Access, Device, Outcome
-from devices.resources import DeviceResource
-from devices.story import WORDS, exact, story_of
 from locations.models import Location
-from redirect.export import ExportAdmin
 
 
 class MACField(forms.CharField):

@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.models import LoginSource, TokenFamily
 from audit import retention
 from boot import visits
-from devices import access_log, imports
+from devices import access_log
+from devices.imports import imports
 
 
 class Command(BaseCommand):

@@ -18,9 +18,9 @@ from django.utils.http import urlencode
 
 from accounts.models import Group, User
 from api.listing import contains
+from desk.story import WORDS
 from devices import mac
 from devices.models import Access, Device, Outcome
-from devices.story import WORDS
 from locations.models import Location
 
 LONGEST_TEXT = 2_000

@@ -21,12 +21,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.models import Group
-from devices import imports, spreadsheet
+from desk.export import KINDS, pieces_of, send
+from devices.imports import imports, spreadsheet
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import BAD, Verdict
 from locations.models import Location
 from redirect.db.arrays import integers
-from redirect.export import KINDS, pieces_of, send
 
 ROWS_ON_A_PAGE = 100
 SHOWN = 20  # imports below the form

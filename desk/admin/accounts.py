@@ -28,10 +28,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from accounts.login import end_tokens, force_password_change, unblock
 from accounts.models import Group, GroupType, User, block_horizon
-from accounts.resources import GroupResource, UserResource
 from audit import history
+from desk.export import ExportAdmin
+from desk.resources.accounts import GroupResource, UserResource
 from redirect.db.transactions import lost_race
-from redirect.export import ExportAdmin
 
 # --- What all lists share ---------------------------------------------------------------------------------------
 

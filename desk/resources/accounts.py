@@ -6,10 +6,10 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 
 from accounts.models import Group, User
-from redirect.export import time_text
+from desk.export import time_text
 
 
-class GroupResource(ModelResource):  # type: ignore[misc]
+class GroupResource(ModelResource):
     """A group."""
 
     name = Field("name", column_name="name")
@@ -23,7 +23,7 @@ class GroupResource(ModelResource):  # type: ignore[misc]
         fields = ("name", "group_type", "reseller", "address", "description")
 
 
-class UserResource(ModelResource):  # type: ignore[misc]
+class UserResource(ModelResource):
     """A user, without anything that helps to log in as one."""
 
     login = Field("login", column_name="login")

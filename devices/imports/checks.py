@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from accounts.models import Group
 from devices import bulk, mac
+from devices.imports.spreadsheet import Line, is_id
 from devices.models import Device, ImportRow
-from devices.spreadsheet import Line, is_id
 from devices.verdict import Verdict, Wish, decide
 from locations.models import Location
 from redirect.db.arrays import integers, texts

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from devices import imports, spreadsheet
+from desk.export import csv_line, pieces_of
+from devices.imports import imports, spreadsheet
 from devices.models import Import, ImportState
 from devices.verdict import BAD, Verdict
-from redirect.export import csv_line, pieces_of
 
 
 class Command(BaseCommand):

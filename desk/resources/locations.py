@@ -5,11 +5,11 @@ from typing import Any
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
+from desk.export import time_text
 from locations.models import Location
-from redirect.export import time_text
 
 
-class LocationResource(ModelResource):  # type: ignore[misc]
+class LocationResource(ModelResource):
     """A location; its id names it in the import of devices where a group has several of one URL."""
 
     id = Field("id", column_name="id")

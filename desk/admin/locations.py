@@ -9,11 +9,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from accounts.admin import TableAdmin, is_id, link_to_rows
+from desk.admin.accounts import TableAdmin, is_id, link_to_rows
+from desk.export import ExportAdmin
+from desk.resources.locations import LocationResource
 from locations import url_template
 from locations.models import Location
-from locations.resources import LocationResource
-from redirect.export import ExportAdmin
 
 
 class LocationForm(ModelForm):  # type: ignore[type-arg]

@@ -5,12 +5,12 @@ from typing import Any
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
+from desk.export import time_text
 from devices import mac
 from devices.models import Device
-from redirect.export import time_text
 
 
-class DeviceResource(ModelResource):  # type: ignore[misc]
+class DeviceResource(ModelResource):
     """A device, with its group and location as the import takes them."""
 
     mac = Field(column_name="mac")

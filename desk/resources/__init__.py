@@ -1,0 +1,1 @@
+"""What an exported list has in each column."""

@@ -1,0 +1,1 @@
+"""Spreadsheets of devices: read, checked row by row, written all or nothing."""

@@ -1,0 +1,1 @@
+"""What operators meet: health, housekeeping, demo data, imports by command."""

@@ -9,16 +9,14 @@ from typing import Any, ClassVar, Self
 
 import django_filters
 from django import forms
-from django.db.models import CharField, F, Model, OrderBy, Q, QuerySet, Value
-from django.db.models.functions import Cast, NullIf
-from django.db.models.lookups import Contains
+from django.db.models import F, Model, OrderBy, Q, QuerySet, Value
+from django.db.models.functions import NullIf
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api import filter_grammar
 from api.filter_grammar import Clause, FilterError
-from redirect.db import arrays
 from redirect.errors import bad_request
 
 DEFAULT_LIMIT = 25
@@ -181,26 +179,6 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]
         """The attribute of this name on the wire."""
         found: Attribute | None = cls.base_filters.get(name)
         return found
-
-
-def among(relation: str, rows: QuerySet[Any], condition: Q) -> Q:
-    """The rows whose `relation` is one of those that meet the condition, which are looked up here and now.
-
-    With a join or a subquery in an OR, PostgreSQL would use none of the indexes that serve its other branches.
-    """
-    found = list(rows.filter(condition).values_list("pk", flat=True))
-    return Q(**{f"{relation}__in": arrays.ids(found)}) if found else Q()
-
-
-def contains(term: str, *, texts: Sequence[str] = (), ids: Sequence[str] = ()) -> Q:
-    """The rows in which a text holds the term in any case, or an id holds it in decimal."""
-    found = Q()
-    for column in texts:
-        found |= Q(**{f"{column}__icontains": term})
-    if term.isascii() and term.isdigit():
-        for column in ids:
-            found |= Q(Contains(Cast(column, CharField()), term))
-    return found
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.models import Group, User
-from api.listing import contains
 from desk.story import WORDS
 from devices import mac
 from devices.models import Access, Device, Outcome
 from locations.models import Location
+from redirect.db.search import contains
 
 LONGEST_TEXT = 2_000
 MACS_LOOKED_AT = 10

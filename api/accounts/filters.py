@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.db.models import Q
 
 from accounts.models import Group, User
-from api.listing import LOOKUPS, Date, Filters, Flag, Number, Search, Text, among, contains
+from api.listing import LOOKUPS, Date, Filters, Flag, Number, Search, Text
+from redirect.db.search import among, contains
 
 
 def matching_users(user: User, term: str) -> Q:

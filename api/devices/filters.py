@@ -4,9 +4,10 @@ from django.db.models import Q
 
 from accounts.models import Group, User
 from api.filter_grammar import Value
-from api.listing import Date, Filters, Flag, Number, Search, Text, among, contains
+from api.listing import Date, Filters, Flag, Number, Search, Text
 from devices import mac
 from locations.models import Location
+from redirect.db.search import among, contains
 
 
 class MAC(Text):

@@ -3,7 +3,8 @@
 from django.db.models import Q
 
 from accounts.models import Group, User
-from api.listing import Date, Filters, Flag, Number, Search, Text, among, contains
+from api.listing import Date, Filters, Flag, Number, Search, Text
+from redirect.db.search import among, contains
 
 
 def matching_locations(user: User, term: str) -> Q:

@@ -18,7 +18,6 @@ from django.utils.safestring import SafeString
 from unfold import paginator
 
 from accounts.models import Group
-from api.listing import among, contains
 from audit import history
 from desk import dry_run
 from desk.admin.accounts import TableAdmin
@@ -30,6 +29,7 @@ from desk.story import WORDS, exact, story_of
 from devices import mac
 from devices.models import Access, Device, Outcome
 from locations.models import Location
+from redirect.db.search import among, contains
 
 
 class MACField(forms.CharField):

@@ -1,21 +1,9 @@
-"""Every address on one page. Phones are answered before this: see boot/app.py."""
-
-from typing import Any
+"""Every address, by face. Phones are answered before this: see boot/app.py."""
 
 from django.contrib import admin
-from django.urls import URLPattern, path, register_converter
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-from api import openapi
-from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
-from api.accounts import views as accounts
-from api.audit import openapi as _audit_in_the_document  # noqa: F401
-from api.audit import views as audit
-from api.devices import openapi as _devices_in_the_document  # noqa: F401
-from api.devices import views as devices
-from api.locations import openapi as _locations_in_the_document  # noqa: F401
-from api.locations import views as locations
-from devices import mac
 from operations import health
 
 handler400 = "api.exceptions.handler400"
@@ -23,73 +11,8 @@ handler403 = "api.exceptions.handler403"
 handler404 = "api.exceptions.handler404"
 handler500 = "api.exceptions.handler500"
 
-
-class DeviceIdConverter:
-    """An id in the path of a device: fewer digits than a MAC has."""
-
-    regex = "[0-9]{1,11}"
-
-    def to_python(self, value: str) -> int:
-        return int(value)
-
-    def to_url(self, value: int) -> str:
-        return str(value)
-
-
-class MACConverter:
-    """A MAC in any accepted spelling."""
-
-    regex = "[0-9A-Fa-f:-]{12,17}"
-
-    def to_python(self, value: str) -> str:
-        return mac.normalize(value)  # its InvalidMAC is a ValueError: this address does not match
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-register_converter(DeviceIdConverter, "device_id")
-register_converter(MACConverter, "mac")
-
-API = "api/v1/"
-
-
-def api(route: str, view: Any, name: str) -> list[URLPattern]:
-    """An address of the API; the documented form has no slash at the end, and one is tolerated."""
-    return [path(API + route, view.as_view(), name=name), path(API + route + "/", view.as_view())]
-
-
 urlpatterns = [
-    *api("login", accounts.LoginView, "login"),
-    *api("logout", accounts.LogoutView, "logout"),
-    *api("refresh", accounts.RefreshView, "refresh"),
-    *api("changePassword", accounts.ChangePasswordView, "change-password"),
-    *api("groups", accounts.GroupsView, "groups"),
-    *api("groups/<int:id>", accounts.GroupView, "group"),
-    *api("users", accounts.UsersView, "users"),
-    *api("users/me", accounts.OwnUserView, "own-user"),
-    *api("users/<int:id>", accounts.UserView, "user"),
-    # The manual's examples say /user: the same views.
-    *api("user", accounts.UsersView, "users-alias"),
-    *api("user/me", accounts.OwnUserView, "own-user-alias"),
-    *api("user/<int:id>", accounts.UserView, "user-alias"),
-    *api("devices", devices.DevicesView, "devices"),
-    *api("devices/remove", devices.DevicesRemoveView, "devices-remove"),
-    *api("devices/<device_id:id>", devices.DeviceView, "device"),
-    *api("devices/<mac:mac>", devices.DeviceView, "device-by-mac"),
-    *api("devices/<device_id:id>/accesses", devices.DeviceAccessesView, "device-accesses"),
-    *api("devices/<mac:mac>/accesses", devices.DeviceAccessesView, "device-accesses-by-mac"),
-    *api("accesses", devices.AccessesView, "accesses"),
-    *api("audit", audit.EntriesView, "audit"),
-    *api("audit/<int:id>", audit.EntryView, "audit-entry"),
-    *api("locations", locations.LocationsView, "locations"),
-    *api("locations/remove", locations.LocationsRemoveView, "locations-remove"),
-    *api("locations/<int:id>", locations.LocationView, "location"),
-    *api("locations/<int:id>/devices", devices.LocationDevicesView, "location-devices"),
-    *api("locations/<int:id>/devices/associate", devices.AssociateView, "associate"),
-    *api("locations/<int:id>/devices/disassociate", devices.DisassociateView, "disassociate"),
-    path(API + "schema", openapi.SchemaView.as_view(), name="schema"),
-    path(API + "docs", openapi.DocsView.as_view(), name="docs"),
+    path("api/v1/", include("api.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin", RedirectView.as_view(url="/admin/")),

@@ -8,11 +8,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from django.conf import settings
 from django.test import Client
-from django.urls import URLPattern, get_resolver
 from openapi_spec_validator import validate
 
 from api.openapi import HEADERS_OF
 from tests.conftest import Api, Cast, make_device, make_location
+from tests.routes import ROUTES
 
 ERROR = "#/components/schemas/Error"
 LOGIN_REFUSAL = "#/components/schemas/LoginRefusal"
@@ -44,12 +44,11 @@ def operations(document) -> dict[tuple[str, str], dict[str, Any]]:
 
 def routes() -> list[str]:
     """The documented form of every route under /api/v1."""
-    found = []
-    for pattern in get_resolver().url_patterns:
-        route = str(pattern.pattern)
-        if isinstance(pattern, URLPattern) and route.startswith("api/v1/") and not route.endswith("/"):
-            found.append(route.removeprefix("api/v1/"))
-    return found
+    return [
+        route.removeprefix("api/v1/")
+        for route in ROUTES
+        if route.startswith("api/v1/") and not route.endswith("/")
+    ]
 
 
 def test_the_document_is_valid_openapi(document):
@@ -59,8 +58,8 @@ def test_the_document_is_valid_openapi(document):
 @pytest.mark.parametrize("route", [r for r in routes() if r not in (*ALIASES, *BY_MAC, *OUTSIDE)])
 def test_every_route_is_documented_with_all_its_methods(document, route):
     path = "/api/v1/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route)
-    view: Any = next(p for p in get_resolver().url_patterns if str(p.pattern) == f"api/v1/{route}").callback
-    methods = {name for name in ("get", "post", "put", "patch", "delete") if hasattr(view.view_class, name)}
+    view = ROUTES[f"api/v1/{route}"].view_class
+    methods = {name for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)}
     assert set(document["paths"][path]) == methods
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from desk.story import WORDS
 from devices.models import Access, AccessStatus, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
-from tests.test_admin import browser_of, make_staff
+from tests.desk.test_admin import browser_of, make_staff
 
 NOON = datetime(2026, 11, 22, 12, 30, 20, tzinfo=timezone.get_fixed_timezone(0))
 

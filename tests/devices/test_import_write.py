@@ -23,7 +23,7 @@ from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import Verdict, Wish
 from locations.models import Location
 from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator
-from tests.test_admin import browser_of, make_staff, text_of
+from tests.desk.test_admin import browser_of, make_staff, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

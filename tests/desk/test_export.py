@@ -17,7 +17,7 @@ from openpyxl import load_workbook
 from desk import export
 from devices.models import Device
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator, make_user
-from tests.test_admin import browser_of, make_staff
+from tests.desk.test_admin import browser_of, make_staff
 
 DEVICES = "/admin/devices/device/"
 HEADER = ["mac", "group", "location", "description", "lastAccess", "lastAccessStatus", "numRequests"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from devices import mac
 from devices.models import Access, Device, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
-from tests.test_admin import browser_of, make_staff
+from tests.desk.test_admin import browser_of, make_staff
 
 MAC = "00A0C914C829"
 SPELLINGS = [

@@ -18,7 +18,7 @@ from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.verdict import Verdict
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator
-from tests.test_admin import browser_of, make_staff, text_of
+from tests.desk.test_admin import browser_of, make_staff, text_of
 
 PAGES = "/admin/devices/device/import/"
 HEADER = ["mac", "group", "location", "description"]

@@ -23,7 +23,7 @@ from tests.conftest import Cast, make_device, make_location, make_operator, make
 
 
 def _load() -> ModuleType:
-    path = str(Path(__file__).parent.parent / "tools" / "fuzz")
+    path = str(Path(__file__).parents[2] / "tools" / "fuzz")
     loader = importlib.machinery.SourceFileLoader("fuzz", path)
     spec = importlib.util.spec_from_loader("fuzz", loader)
     assert spec is not None

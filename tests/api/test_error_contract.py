@@ -502,7 +502,7 @@ def test_a_database_that_was_never_there(address: str):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ASK_WITHOUT_DATABASE],
         env=environment,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,
         timeout=60,

@@ -24,7 +24,7 @@ from accounts.models import Group
 from desk.export import KINDS, pieces_of, send
 from devices.imports import imports, spreadsheet
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.verdict import BAD, Verdict
+from devices.reconcile import BAD, Verdict
 from locations.models import Location
 from redirect.db.arrays import integers
 

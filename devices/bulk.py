@@ -17,7 +17,7 @@ from audit.models import Changes, Event
 from audit.recording import Part, record_list
 from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
-from devices.verdict import Existing, Verdict, Wish, decide, fulfilled
+from devices.reconcile import Existing, Verdict, Wish, decide, fulfilled
 from locations.models import Location
 from redirect.db.arrays import integers, table_of, table_of_rows, texts
 from redirect.db.transactions import LostRace, in_transaction

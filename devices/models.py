@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
 from devices import mac
-from devices.verdict import CHANGING, GOOD, Verdict
+from devices.reconcile import CHANGING, GOOD, Verdict
 from locations import url_template
 from locations.models import Location
 from redirect.db.indexes import trigram_index

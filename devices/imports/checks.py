@@ -13,7 +13,7 @@ from accounts.models import Group
 from devices import bulk, mac
 from devices.imports.spreadsheet import Line, is_id
 from devices.models import Device, ImportRow
-from devices.verdict import Verdict, Wish, decide
+from devices.reconcile import Verdict, Wish, decide
 from locations.models import Location
 from redirect.db.arrays import integers, texts
 

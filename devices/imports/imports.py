@@ -25,7 +25,7 @@ from devices.imports import spreadsheet
 from devices.imports.checks import OF_THE_FILE, judge, staged
 from devices.imports.spreadsheet import COLUMNS
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.verdict import BAD, CHANGING, GOOD, Verdict, Wish
+from devices.reconcile import BAD, CHANGING, GOOD, Verdict, Wish
 from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError

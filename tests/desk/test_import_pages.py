@@ -16,7 +16,7 @@ from openpyxl import Workbook, load_workbook
 from accounts.models import Group, User
 from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.verdict import Verdict
+from devices.reconcile import Verdict
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator
 from tests.desk.test_admin import browser_of, make_staff, text_of
 

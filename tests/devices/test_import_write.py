@@ -20,7 +20,7 @@ from devices import bulk
 from devices.imports import checks as import_checks
 from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.verdict import Verdict, Wish
+from devices.reconcile import Verdict, Wish
 from locations.models import Location
 from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator
 from tests.desk.test_admin import browser_of, make_staff, text_of

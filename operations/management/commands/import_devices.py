@@ -12,7 +12,7 @@ from tqdm import tqdm
 from desk.export import csv_line, pieces_of
 from devices.imports import imports, spreadsheet
 from devices.models import Import, ImportState
-from devices.verdict import BAD, Verdict
+from devices.reconcile import BAD, Verdict
 
 
 class Command(BaseCommand):

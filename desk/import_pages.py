@@ -24,7 +24,7 @@ from accounts.models import Group
 from desk.export import KINDS, pieces_of, send
 from devices.imports import imports, spreadsheet
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.reconcile import BAD, Verdict
+from devices.reconcile import BAD, RowOutcome
 from locations.models import Location
 from redirect.db.arrays import integers
 
@@ -114,7 +114,7 @@ class ImportPages:
         rows = Paginator(_chosen(upload, chosen), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
         counts = [
             {"verdict": verdict, "number": upload.counts[verdict], "bad": verdict in BAD}
-            for verdict in Verdict
+            for verdict in RowOutcome
             if upload.counts.get(verdict)
         ]
         _add_what_was_found(rows.object_list)
@@ -218,7 +218,7 @@ def _chosen(upload: Import, verdict: str) -> QuerySet[ImportRow]:
             return rows.filter(verdict__in=BAD)
         case "changed":
             return rows.exclude(was="")
-        case _ if verdict in Verdict.values:
+        case _ if verdict in RowOutcome.values:
             return rows.filter(verdict=verdict)
         case _:
             return rows

@@ -17,7 +17,7 @@ from audit.models import Changes, Event
 from audit.recording import Part, record_list
 from devices import mac
 from devices.models import AccessStatus, Device, DeviceQuerySet
-from devices.reconcile import Existing, Verdict, Wish, decide, fulfilled
+from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, apply, outcome_of
 from locations.models import Location
 from redirect.db.arrays import integers, table_of, table_of_rows, texts
 from redirect.db.transactions import LostRace, in_transaction
@@ -51,13 +51,13 @@ def create(
     spelled = [_normalized(text) for text in mac_list]
     macs = sorted({text for text in spelled if text is not None})
 
-    def work() -> tuple[set[str], dict[str, Verdict]]:
+    def work() -> tuple[set[str], dict[str, RowOutcome]]:
         if location_id is not None:
             _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
         new = _insert(group, macs, location_id, description)
-        met = [Wish(text, group.pk, location_id) for text in macs if text not in new]
+        met = [DesiredDevice(text, group.pk, location_id) for text in macs if text not in new]
         verdicts = _settle(met, override=override)
-        associated = [text for text, verdict in verdicts.items() if verdict is Verdict.MOVED]
+        associated = [text for text, verdict in verdicts.items() if verdict is RowOutcome.MOVED]
         record_list(
             Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
             Device,
@@ -74,14 +74,14 @@ def create(
         elif text in new:
             created.success.append(mac.display(text))
             new.remove(text)  # sent again, it is a duplicate
-        elif verdicts.get(text) is Verdict.OTHER_GROUP:
+        elif verdicts.get(text) is RowOutcome.OTHER_GROUP:
             created.other_group.append(mac.display(text))
         else:
             created.same_group.append(mac.display(text))
     return created
 
 
-def put(wishes: list[Wish], *, override: bool) -> dict[str, Verdict]:
+def upsert(wishes: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
     """Make or change a device for each wish, by the rules of `create` and `associate`; what became of each MAC.
 
     Within the caller's transaction, which has locked the locations, and which puts lists in the order of MACs.
@@ -89,12 +89,12 @@ def put(wishes: list[Wish], *, override: bool) -> dict[str, Verdict]:
     """
     new = _insert_each(wishes)
     verdicts = _settle([wish for wish in wishes if wish.mac not in new], override=override)
-    return verdicts | dict.fromkeys(new, Verdict.CREATED)
+    return verdicts | dict.fromkeys(new, RowOutcome.CREATED)
 
 
-def existing(macs: Iterable[str]) -> dict[str, Existing]:
+def current_devices(macs: Iterable[str]) -> dict[str, CurrentDevice]:
     """Those of the MACs that are devices, without locking them."""
-    return _as_existing(Device.objects.filter(mac__in=texts(list(macs))))
+    return _as_current(Device.objects.filter(mac__in=texts(list(macs))))
 
 
 def lock_locations(ids: Iterable[int]) -> dict[int, int]:
@@ -283,9 +283,9 @@ def _locked(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
     return listed.order_by("mac").select_for_update(of=("self",), no_key=True)
 
 
-def _as_existing(devices: DeviceQuerySet) -> dict[str, Existing]:
+def _as_current(devices: DeviceQuerySet) -> dict[str, CurrentDevice]:
     rows = devices.values_list("mac", "group_id", "location_id", "description")
-    return {text: Existing(group_id, place, description) for text, group_id, place, description in rows}
+    return {text: CurrentDevice(group_id, place, description) for text, group_id, place, description in rows}
 
 
 def _insert(group: Group, macs: list[str], location_id: int | None, description: str | None) -> set[str]:
@@ -298,7 +298,7 @@ def _insert(group: Group, macs: list[str], location_id: int | None, description:
     )
 
 
-def _insert_each(wishes: list[Wish]) -> set[str]:
+def _insert_each(wishes: list[DesiredDevice]) -> set[str]:
     """Insert those that no group has, each as wished for."""
     return _insert_from(
         *table_of_rows(
@@ -323,16 +323,16 @@ def _insert_from(source: str, parameters: list[Any]) -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def _settle(wishes: list[Wish], *, override: bool) -> dict[str, Verdict]:
+def _settle(wishes: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
     """What becomes of devices that exist: locked in the order of MACs, decided, changed by one statement."""
-    found = _as_existing(_locked(Device.objects.all(), [wish.mac for wish in wishes]))
+    found = _as_current(_locked(Device.objects.all(), [wish.mac for wish in wishes]))
     if len(found) < len(wishes):
         raise LostRace  # one was deleted since the insert met it
     verdicts, changed = {}, []
     for wish in wishes:
         device = found[wish.mac]
-        verdicts[wish.mac] = verdict = decide(wish, device, override=override)
-        after = fulfilled(wish, device, verdict)
+        verdicts[wish.mac] = verdict = outcome_of(wish, device, override=override)
+        after = apply(wish, device, verdict)
         if after != device:
             changed.append((wish.mac, after.location_id, after.description))
     places = {location_id for _, location_id, _ in changed}

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
 from devices import mac
-from devices.reconcile import CHANGING, GOOD, Verdict
+from devices.reconcile import CHANGING, GOOD, RowOutcome
 from locations import url_template
 from locations.models import Location
 from redirect.db.indexes import trigram_index
@@ -245,8 +245,8 @@ class ImportRow(models.Model):
     mac = models.CharField(max_length=12, null=True)  # noqa: DJ001 - NULL: it is none
     group_id = models.BigIntegerField(null=True)
     location_id = models.BigIntegerField(null=True)
-    verdict = models.CharField(max_length=17, choices=Verdict, default="")
-    was = models.CharField(max_length=17, choices=Verdict, default="")  # before something changed meanwhile
+    verdict = models.CharField(max_length=17, choices=RowOutcome, default="")
+    was = models.CharField(max_length=17, choices=RowOutcome, default="")  # before something changed meanwhile
     problem = models.TextField(default="")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What becomes of one MAC that somebody wishes to have as a device: the rules of bulk calls and of the import.
+"""What becomes of one MAC of a bulk call or an import: the desired device beside the current one.
 
 Source: manual 8.3, 11.1; contract section 6.
 """
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from django.db import models
 
 
-class Verdict(models.TextChoices):
-    """What becomes of a row of an import. The words are for people."""
+class RowOutcome(models.TextChoices):
+    """What becomes of a row of an import. The labels are for people."""
 
     CREATED = "Created"
     MOVED = "Moved", "Moved to this location"
@@ -29,13 +29,13 @@ class Verdict(models.TextChoices):
     LONG_DESCRIPTION = "LongDescription", "Description too long"
 
 
-CHANGING = (Verdict.CREATED, Verdict.MOVED, Verdict.CHANGED, Verdict.KEPT_AND_CHANGED)
-GOOD = (*CHANGING, Verdict.UNCHANGED, Verdict.KEPT)
-BAD = tuple(verdict for verdict in Verdict if verdict not in GOOD)
+CHANGING = (RowOutcome.CREATED, RowOutcome.MOVED, RowOutcome.CHANGED, RowOutcome.KEPT_AND_CHANGED)
+GOOD = (*CHANGING, RowOutcome.UNCHANGED, RowOutcome.KEPT)
+BAD = tuple(outcome for outcome in RowOutcome if outcome not in GOOD)
 
 
-class Wish(NamedTuple):
-    """What a device shall be. A location or description of None leaves that of a device as it is."""
+class DesiredDevice(NamedTuple):
+    """What a device shall be. A location or description of None leaves that of a current device as it is."""
 
     mac: str
     group_id: int
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
     description: str | None = None
 
 
-class Existing(NamedTuple):
+class CurrentDevice(NamedTuple):
     """What a device is."""
 
     group_id: int
@@ -51,29 +51,29 @@ class Existing(NamedTuple):
     description: str | None
 
 
-def decide(wish: Wish, device: Existing | None, *, override: bool) -> Verdict:
-    """What becomes of the wish. A device of another group is never touched; one that has another location keeps
-    it unless `override`, and gets the description all the same.
+def outcome_of(desired: DesiredDevice, current: CurrentDevice | None, *, override: bool) -> RowOutcome:
+    """What becomes of the desired device. A device of another group is never touched; one that has another
+    location keeps it unless `override`, and gets the description all the same.
 
-    >>> decide(Wish("00A0C914C829", 1, location_id=8), Existing(1, 7, None), override=False)
-    Verdict.KEPT
+    >>> outcome_of(DesiredDevice("00A0C914C829", 1, location_id=8), CurrentDevice(1, 7, None), override=False)
+    RowOutcome.KEPT
     """
-    if device is None:
-        return Verdict.CREATED
-    if device.group_id != wish.group_id:
-        return Verdict.OTHER_GROUP
-    described = wish.description not in (None, device.description)
-    if wish.location_id not in (None, device.location_id):
-        if override or device.location_id is None:
-            return Verdict.MOVED
-        return Verdict.KEPT_AND_CHANGED if described else Verdict.KEPT
-    return Verdict.CHANGED if described else Verdict.UNCHANGED
+    if current is None:
+        return RowOutcome.CREATED
+    if current.group_id != desired.group_id:
+        return RowOutcome.OTHER_GROUP
+    described = desired.description not in (None, current.description)
+    if desired.location_id not in (None, current.location_id):
+        if override or current.location_id is None:
+            return RowOutcome.MOVED
+        return RowOutcome.KEPT_AND_CHANGED if described else RowOutcome.KEPT
+    return RowOutcome.CHANGED if described else RowOutcome.UNCHANGED
 
 
-def fulfilled(wish: Wish, device: Existing, verdict: Verdict) -> Existing:
-    """The device afterwards, as `decide` has decided."""
-    if verdict is Verdict.OTHER_GROUP or verdict is Verdict.UNCHANGED:
-        return device
-    location_id = wish.location_id if verdict is Verdict.MOVED else device.location_id
-    description = device.description if wish.description is None else wish.description
-    return Existing(device.group_id, location_id, description)
+def apply(desired: DesiredDevice, current: CurrentDevice, outcome: RowOutcome) -> CurrentDevice:
+    """The device afterwards, when `outcome_of` said `outcome`."""
+    if outcome is RowOutcome.OTHER_GROUP or outcome is RowOutcome.UNCHANGED:
+        return current
+    location_id = desired.location_id if outcome is RowOutcome.MOVED else current.location_id
+    description = current.description if desired.description is None else desired.description
+    return CurrentDevice(current.group_id, location_id, description)

@@ -13,12 +13,12 @@ from accounts.models import Group
 from devices import bulk, mac
 from devices.imports.spreadsheet import Line, is_id
 from devices.models import Device, ImportRow
-from devices.reconcile import Verdict, Wish, decide
+from devices.reconcile import DesiredDevice, RowOutcome, outcome_of
 from locations.models import Location
 from redirect.db.arrays import integers, texts
 
 # Seen from the file alone, when it is staged.
-OF_THE_FILE = (Verdict.INVALID_MAC, Verdict.REPEATED_MAC, Verdict.NO_GROUP, Verdict.LONG_DESCRIPTION)
+OF_THE_FILE = (RowOutcome.INVALID_MAC, RowOutcome.REPEATED_MAC, RowOutcome.NO_GROUP, RowOutcome.LONG_DESCRIPTION)
 
 _LONGEST_DESCRIPTION = Device._meta.get_field("description").max_length or 0
 
@@ -34,19 +34,19 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
     )
     mentioned = mac.mentioned_in(line.mac)
     if len(mentioned) != 1:
-        return _refused(row, Verdict.INVALID_MAC, _about_mac(line.mac))
+        return _refused(row, RowOutcome.INVALID_MAC, _about_mac(line.mac))
     row.mac = mentioned[0]
     first = first_lines.setdefault(row.mac, line.number)
     if first != line.number:
         return _refused(
-            row, Verdict.REPEATED_MAC, f"Line {first} has this MAC already. Remove one of the two lines."
+            row, RowOutcome.REPEATED_MAC, f"Line {first} has this MAC already. Remove one of the two lines."
         )
     if not line.group:
-        return _refused(row, Verdict.NO_GROUP, "Write the name or the id of the group that the device is for.")
+        return _refused(row, RowOutcome.NO_GROUP, "Write the name or the id of the group that the device is for.")
     if len(line.description) > _LONGEST_DESCRIPTION:
         return _refused(
             row,
-            Verdict.LONG_DESCRIPTION,
+            RowOutcome.LONG_DESCRIPTION,
             f"The description has {len(line.description):,} characters. Shorten it to {_LONGEST_DESCRIPTION:,}.",
         )
     return row
@@ -64,11 +64,11 @@ def _about_mac(text: str) -> str:
     return shown
 
 
-def wish_of(row: ImportRow) -> Wish:
+def wish_of(row: ImportRow) -> DesiredDevice:
     """What a row wishes for; it has been resolved."""
     assert row.mac is not None
     assert row.group_id is not None
-    return Wish(row.mac, row.group_id, row.location_id, row.description_cell or None)
+    return DesiredDevice(row.mac, row.group_id, row.location_id, row.description_cell or None)
 
 
 def judge(rows: Sequence[ImportRow], *, override: bool) -> None:
@@ -78,16 +78,16 @@ def judge(rows: Sequence[ImportRow], *, override: bool) -> None:
     rows = [row for row in rows if row.group_id is not None]
     names = _names(row.group_id for row in rows)
     rows = _with_location(rows, names)
-    devices = bulk.existing(row.mac for row in rows if row.mac)
+    devices = bulk.current_devices(row.mac for row in rows if row.mac)
     owners = _names(device.group_id for device in devices.values())
     for row in rows:
         device = devices.get(row.mac or "")
-        row.verdict, row.problem = decide(wish_of(row), device, override=override), ""
-        if device and row.verdict == Verdict.OTHER_GROUP:
+        row.verdict, row.problem = outcome_of(wish_of(row), device, override=override), ""
+        if device and row.verdict == RowOutcome.OTHER_GROUP:
             row.problem = f"This MAC belongs to {owners.get(device.group_id)}. Remove it there first."
 
 
-def _refused(row: ImportRow, verdict: Verdict, problem: str) -> ImportRow:
+def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
     row.verdict, row.problem = verdict, problem
     return row
 
@@ -106,14 +106,14 @@ def _resolve_groups(rows: Sequence[ImportRow]) -> None:
             names = ", ".join(f"{name} (id {pk})" for pk, name in sorted(groups.items())[:5])
             _refused(
                 row,
-                Verdict.AMBIGUOUS_GROUP,
+                RowOutcome.AMBIGUOUS_GROUP,
                 f"There are {len(groups)} groups “{row.group_cell[:80]}”: {names}."
                 " Write “Reseller / Provider”, or the id.",
             )
         else:
             _refused(
                 row,
-                Verdict.UNKNOWN_GROUP,
+                RowOutcome.UNKNOWN_GROUP,
                 f"There is no group “{row.group_cell[:80]}”. Look at its spelling, or create it first.",
             )
 
@@ -166,7 +166,7 @@ def _with_location(rows: Sequence[ImportRow], names: dict[int, str]) -> list[Imp
         if row.location_cell and not places:
             _refused(
                 row,
-                Verdict.UNKNOWN_LOCATION,
+                RowOutcome.UNKNOWN_LOCATION,
                 f"{names.get(row.group_id)} has no location “{row.location_cell[:200]}”."
                 " Write its URL exactly as the list of locations has it, or its id; or create it first.",
             )
@@ -174,7 +174,7 @@ def _with_location(rows: Sequence[ImportRow], names: dict[int, str]) -> list[Imp
             listed = ", ".join(map(str, sorted(places)[:5]))
             _refused(
                 row,
-                Verdict.AMBIGUOUS_LOCATION,
+                RowOutcome.AMBIGUOUS_LOCATION,
                 f"{names.get(row.group_id)} has {len(places)} locations of this URL."
                 f" Write the id of one: {listed}.",
             )

@@ -25,7 +25,7 @@ from devices.imports import spreadsheet
 from devices.imports.checks import OF_THE_FILE, judge, staged
 from devices.imports.spreadsheet import COLUMNS
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.reconcile import BAD, CHANGING, GOOD, Verdict, Wish
+from devices.reconcile import BAD, CHANGING, GOOD, DesiredDevice, RowOutcome
 from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError
@@ -55,7 +55,7 @@ class Superseded(Exception):
 class _Row(NamedTuple):
     number: int
     verdict: str
-    wish: Wish
+    wish: DesiredDevice
 
 
 # --- The file -------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _rows_to_write(upload: Import) -> list[_Row]:
     values = ("number", "verdict", "mac", "group_id", "location_id", "description_cell")
     return sorted(
         (
-            _Row(number, verdict, Wish(mac, group_id, location_id, description or None))
+            _Row(number, verdict, DesiredDevice(mac, group_id, location_id, description or None))
             for number, verdict, mac, group_id, location_id, description in good_rows(upload).values_list(*values)
         ),
         key=lambda row: row.wish.mac,
@@ -278,7 +278,7 @@ def _write_all(upload: Import, attempt: int, rows: list[_Row], progress: "_Progr
     progress.restart()
     _lock_ground(rows)
     for piece in _pieces(rows):
-        verdicts = bulk.put([row.wish for row in piece], override=upload.move)
+        verdicts = bulk.upsert([row.wish for row in piece], override=upload.move)
         _refuse_changed([row for row in piece if verdicts[row.wish.mac] != row.verdict])
         progress.add(len(piece))
     _record(upload, rows)
@@ -295,7 +295,7 @@ def _lock_ground(rows: Sequence[_Row]) -> None:
     _refuse_changed([row for row in rows if not _has_ground(row.wish, places, groups)])
 
 
-def _has_ground(wish: Wish, places: dict[int, int], groups: set[int]) -> bool:
+def _has_ground(wish: DesiredDevice, places: dict[int, int], groups: set[int]) -> bool:
     return wish.group_id in groups and (wish.location_id is None or places.get(wish.location_id) == wish.group_id)
 
 
@@ -311,16 +311,16 @@ def _record(upload: Import, rows: Sequence[_Row]) -> None:
     macs: dict[tuple[int, str], list[str]] = defaultdict(list)
     for row in rows:
         if row.verdict in CHANGING:
-            macs[row.wish.group_id, DONE[Verdict(row.verdict)]].append(row.wish.mac)
+            macs[row.wish.group_id, DONE[RowOutcome(row.verdict)]].append(row.wish.mac)
     parts = [Part(group_id, done, listed) for (group_id, done), listed in macs.items()]
     record_list(Event.DEVICES_IMPORTED, Device, parts, upload=upload.pk, file=upload.file_name)
 
 
 DONE = {
-    Verdict.CREATED: "Created",
-    Verdict.MOVED: "Associated",
-    Verdict.CHANGED: "Described",
-    Verdict.KEPT_AND_CHANGED: "Described",
+    RowOutcome.CREATED: "Created",
+    RowOutcome.MOVED: "Associated",
+    RowOutcome.CHANGED: "Described",
+    RowOutcome.KEPT_AND_CHANGED: "Described",
 }
 
 

@@ -16,7 +16,7 @@ from openpyxl import Workbook, load_workbook
 from accounts.models import Group, User
 from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.reconcile import Verdict
+from devices.reconcile import RowOutcome
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator
 from tests.desk.test_admin import browser_of, make_staff, text_of
 
@@ -136,25 +136,25 @@ def test_each_row_gets_its_verdict_and_the_good_ones_are_written(
     make_device(cast.provider, D, here, description="old")
     make_device(cast.provider, E)
     make_device(cast.stranger, F)
-    rows: list[tuple[Verdict, list[Any]]] = [
-        (Verdict.CREATED, ["00:90:8f:00:00:0a", berlin, "https://here.example/", "new"]),
-        (Verdict.MOVED if move else Verdict.KEPT_AND_CHANGED, [B, cast.provider.pk, here.pk, "new"]),
-        (Verdict.CHANGED, [C, f"{berlin}", "", "new"]),
-        (Verdict.UNCHANGED, [D, "Acme Voice/Berlin Phones", "https://here.example/", ""]),
-        (Verdict.MOVED, [E, f"{cast.provider.pk}.0", f"{here.pk}.0", ""]),
-        (Verdict.INVALID_MAC, ["00:90:8F:00:00", berlin, "", ""]),
-        (Verdict.INVALID_MAC, ["", berlin, "", ""]),
-        (Verdict.REPEATED_MAC, [A, berlin, "", ""]),
-        (Verdict.NO_GROUP, ["0090 8F00 0010", "", "", ""]),
-        (Verdict.UNKNOWN_GROUP, ["00908F000011", "Nobody's", "", ""]),
-        (Verdict.UNKNOWN_GROUP, ["00908F000012", "999999", "", ""]),
-        (Verdict.AMBIGUOUS_GROUP, ["00908F000013", "Berlin Phones", "", ""]),
-        (Verdict.OTHER_GROUP, [F, berlin, "", ""]),
-        (Verdict.UNKNOWN_LOCATION, ["00908F000014", berlin, foreign.url, ""]),
-        (Verdict.UNKNOWN_LOCATION, ["00908F000015", berlin, foreign.pk, ""]),
-        (Verdict.AMBIGUOUS_LOCATION, ["00908F000016", berlin, "https://twice.example/", ""]),
-        (Verdict.CREATED, ["00908F000017", berlin, second.pk, ""]),
-        (Verdict.LONG_DESCRIPTION, ["00908F000018", berlin, "", "x" * 1001]),
+    rows: list[tuple[RowOutcome, list[Any]]] = [
+        (RowOutcome.CREATED, ["00:90:8f:00:00:0a", berlin, "https://here.example/", "new"]),
+        (RowOutcome.MOVED if move else RowOutcome.KEPT_AND_CHANGED, [B, cast.provider.pk, here.pk, "new"]),
+        (RowOutcome.CHANGED, [C, f"{berlin}", "", "new"]),
+        (RowOutcome.UNCHANGED, [D, "Acme Voice/Berlin Phones", "https://here.example/", ""]),
+        (RowOutcome.MOVED, [E, f"{cast.provider.pk}.0", f"{here.pk}.0", ""]),
+        (RowOutcome.INVALID_MAC, ["00:90:8F:00:00", berlin, "", ""]),
+        (RowOutcome.INVALID_MAC, ["", berlin, "", ""]),
+        (RowOutcome.REPEATED_MAC, [A, berlin, "", ""]),
+        (RowOutcome.NO_GROUP, ["0090 8F00 0010", "", "", ""]),
+        (RowOutcome.UNKNOWN_GROUP, ["00908F000011", "Nobody's", "", ""]),
+        (RowOutcome.UNKNOWN_GROUP, ["00908F000012", "999999", "", ""]),
+        (RowOutcome.AMBIGUOUS_GROUP, ["00908F000013", "Berlin Phones", "", ""]),
+        (RowOutcome.OTHER_GROUP, [F, berlin, "", ""]),
+        (RowOutcome.UNKNOWN_LOCATION, ["00908F000014", berlin, foreign.url, ""]),
+        (RowOutcome.UNKNOWN_LOCATION, ["00908F000015", berlin, foreign.pk, ""]),
+        (RowOutcome.AMBIGUOUS_LOCATION, ["00908F000016", berlin, "https://twice.example/", ""]),
+        (RowOutcome.CREATED, ["00908F000017", berlin, second.pk, ""]),
+        (RowOutcome.LONG_DESCRIPTION, ["00908F000018", berlin, "", "x" * 1001]),
     ]
     form = {"move": "on"} if move else {}
     made = checked(browser, KINDS[kind]([row for _, row in rows]), **form)
@@ -201,13 +201,13 @@ def test_a_number_that_names_one_group_and_is_the_id_of_another_is_not_guessed(
 ) -> None:
     make_group(str(cast.provider.pk))
     made = checked(browser, csv_of([[A, cast.provider.pk]]))
-    assert verdicts(made) == {2: Verdict.AMBIGUOUS_GROUP}
+    assert verdicts(made) == {2: RowOutcome.AMBIGUOUS_GROUP}
 
 
 def test_a_name_with_a_slash_is_found(cast: Cast, browser: Client) -> None:
     make_group("North/South", make_group("A/B"))
     made = checked(browser, csv_of([[A, "North/South"], [B, "A/B / North/South"], [C, "A/B"]]))
-    assert set(verdicts(made).values()) == {Verdict.CREATED}
+    assert set(verdicts(made).values()) == {RowOutcome.CREATED}
 
 
 # --- The way through ------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def test_bad_rows_can_be_corrected_and_uploaded_again(cast: Cast, browser: Clien
     for row in rows[1:]:
         row[0], row[1] = row[0].replace("x", C), "Acme Voice"
     corrected = checked(browser, KINDS[kind](rows[1:], rows[0]))
-    assert set(verdicts(corrected).values()) == {Verdict.CREATED}
+    assert set(verdicts(corrected).values()) == {RowOutcome.CREATED}
 
 
 def read_back(kind: str, data: bytes) -> list[list[Any]]:
@@ -281,7 +281,7 @@ def test_the_template_can_be_uploaded(browser: Client, kind: str) -> None:
     answer = browser.get(f"{PAGES}template.{kind}")
     assert answer.status_code == 200
     made = checked(browser, answer.getvalue())
-    assert verdicts(made) == {2: Verdict.UNKNOWN_GROUP}
+    assert verdicts(made) == {2: RowOutcome.UNKNOWN_GROUP}
 
 
 def test_an_unreadable_file_is_told_of_at_the_form(browser: Client) -> None:

@@ -20,7 +20,7 @@ from devices import bulk
 from devices.imports import checks as import_checks
 from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
-from devices.reconcile import Verdict, Wish
+from devices.reconcile import DesiredDevice, RowOutcome
 from locations.models import Location
 from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator
 from tests.desk.test_admin import browser_of, make_staff, text_of
@@ -121,7 +121,7 @@ def test_a_confirmed_import_is_written_by_a_thread_and_its_rows_go(
     page = text_of(browser.get(page_of(upload)))
     assert "3,000 devices imported" in page
     assert "Invalid MAC 1 left out" in page
-    assert list(ImportRow.objects.values_list("verdict", flat=True)) == [Verdict.INVALID_MAC]
+    assert list(ImportRow.objects.values_list("verdict", flat=True)) == [RowOutcome.INVALID_MAC]
     assert "x is no MAC" in text_of(browser.get(f"{page_of(upload)}?verdict=bad")).replace("“", "").replace(
         "”", ""
     )
@@ -174,7 +174,7 @@ def test_the_progress_is_seen_while_nothing_is_committed(
 ) -> None:
     monkeypatch.setattr(imports, "PIECE", 1000)
     go_on, arrived = threading.Semaphore(0), threading.Semaphore(0)
-    put = bulk.put
+    put = bulk.upsert
 
     def slow(*arguments: Any, **options: Any) -> Any:
         arrived.release()
@@ -182,7 +182,7 @@ def test_the_progress_is_seen_while_nothing_is_committed(
         return put(*arguments, **options)
 
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
-    monkeypatch.setattr(bulk, "put", slow)
+    monkeypatch.setattr(bulk, "upsert", slow)
     browser.post(f"{page_of(upload)}confirm/")
     for done in (0, 1000, 2000):
         assert arrived.acquire(timeout=30)
@@ -299,7 +299,7 @@ def test_an_error_in_the_middle_leaves_nothing(
 
 
 def break_after_the_first_piece(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    put, pieces = bulk.put, []
+    put, pieces = bulk.upsert, []
 
     def broken(*arguments: Any, **options: Any) -> Any:
         pieces.append(1)
@@ -307,7 +307,7 @@ def break_after_the_first_piece(monkeypatch: pytest.MonkeyPatch, error: BaseExce
             raise error
         return put(*arguments, **options)
 
-    monkeypatch.setattr(bulk, "put", broken)
+    monkeypatch.setattr(bulk, "upsert", broken)
 
 
 class Killed(BaseException):
@@ -375,7 +375,7 @@ def test_phones_are_answered_while_an_import_holds_their_devices(
 ) -> None:
     device = make_device(cast.reseller, A, make_location(cast.reseller))
     with transaction.atomic():
-        bulk.put([Wish(A, cast.reseller.pk, None, "new")], override=False)
+        bulk.upsert([DesiredDevice(A, cast.reseller.pk, None, "new")], override=False)
         answers: list[Any] = []
         phone = threading.Thread(target=lambda: answers.append(ask(A)))
         phone.start()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from desk.export import csv_line, pieces_of
 from devices.imports import imports, spreadsheet
 from devices.models import Import, ImportState
-from devices.reconcile import BAD, Verdict
+from devices.reconcile import BAD, RowOutcome
 
 
 class Command(BaseCommand):
@@ -86,8 +86,8 @@ class Command(BaseCommand):
         return True
 
     def _tell(self, upload: Import) -> None:
-        width = max(len(verdict.label) for verdict in Verdict)
-        for verdict in Verdict:
+        width = max(len(verdict.label) for verdict in RowOutcome)
+        for verdict in RowOutcome:
             if number := upload.counts.get(verdict):
                 self.stdout.write(f"{verdict.label:{width}} {number:9,}" + ("  bad" if verdict in BAD else ""))
         self.stdout.write(f"{'Rows':{width}} {upload.total:9,}")

@@ -17,7 +17,7 @@ from unfold.sites import UnfoldAdminSite
 
 from desk import dashboard
 from desk import search as find
-from desk.forms import DuePasswordForm, LoginForm, OwnPasswordForm
+from desk.login import DuePasswordForm, LoginForm, OwnPasswordForm
 
 
 class DeskSite(UnfoldAdminSite):

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Group
-from desk.admin.accounts import TableAdmin, is_id, or_try_again
+from desk.admin.base import TableAdmin, is_id, or_try_again
 from devices import selection as selections
 from devices.models import Device, Selection, SelectionAction
 from locations.models import Location

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounts.models import Group
 from audit import history
 from audit.models import Entry, mac_of
-from desk.admin.accounts import TableAdmin
+from desk.admin.base import TableAdmin
 from devices import mac
 from devices.models import Device
 

@@ -1,33 +1,26 @@
-"""Devices in the admin, and the log of what they asked."""
+"""Devices in the admin."""
 
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold import paginator
 
 from accounts.models import Group
 from audit import history
 from desk import dry_run
-from desk.admin.accounts import TableAdmin
 from desk.bulk_actions import DeviceActions
-from desk.export import ExportAdmin
+from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
-from desk.resources.devices import DeviceResource
-from desk.story import WORDS, exact, story_of
+from desk.story import exact, story_of
 from devices import mac
-from devices.models import Access, Device, Outcome
+from devices.models import Device
 from locations.models import Location
 from redirect.db.search import among, contains
 
@@ -138,136 +131,3 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         title = f"What would {mac.display(device.mac)} get?"
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
         return TemplateResponse(request, "admin/devices/device/look_up.html", context | {"media": self.media})
-
-
-# --- The log ----------------------------------------------------------------------------------------------------
-
-
-class OutcomeFilter(admin.SimpleListFilter):
-    """What the phone got."""
-
-    title = "outcome"
-    parameter_name = "outcome__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(outcome.value, WORDS[outcome]) for outcome in Outcome]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(outcome=self.value()) if self.value() else queryset
-
-
-class TimeFilter(admin.SimpleListFilter):
-    """The last 24 hours, unless another time is chosen or one MAC is looked for.
-
-    There is no choice of all times for all phones: ten million rows, and nobody reads them.
-    """
-
-    title = "time"
-    parameter_name = "when"
-
-    def __init__(self, request: HttpRequest, *args: Any) -> None:
-        super().__init__(request, *args)
-        self.of_one_mac = mac.from_request_path(f"/{request.GET.get('q', '').strip()}") is not None
-
-    @property
-    def default(self) -> str:
-        """What is shown where nothing is chosen."""
-        return f"All that is kept ({settings.ACCESS_LOG_DAYS} days)" if self.of_one_mac else "Last 24 hours"
-
-    @property
-    def shown(self) -> str:
-        """The choice in words."""
-        return str(dict(self.lookup_choices).get(self.value() or "", self.default))
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        today = timezone.now().date()
-        days = [today - timedelta(days=number) for number in range(min(settings.ACCESS_LOG_DAYS, 30))]
-        return [("hour", "Last hour"), *((day.isoformat(), f"{day:%a %d %b %Y}") for day in days)]
-
-    def choices(self, changelist: Any) -> Any:
-        default, *others = super().choices(changelist)
-        return [default | {"display": self.default}, *others]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = self.value() if self.value() in dict(self.lookup_choices) else None
-        now = timezone.now()
-        if chosen == "hour":
-            return queryset.filter(time__gte=now - timedelta(hours=1))
-        if chosen:
-            day = datetime.fromisoformat(chosen).replace(tzinfo=UTC)
-            return queryset.filter(time__gte=day, time__lt=day + timedelta(days=1))
-        return queryset if self.of_one_mac else queryset.filter(time__gte=now - timedelta(days=1))
-
-
-class InfinitePaginator(paginator.InfinitePaginator):
-    """Pages of a list that is never counted, and not turned forever. Its name is what the templates know it by."""
-
-    count = 10_000
-
-
-@admin.register(Access)
-class AccessAdmin(TableAdmin):
-    """What phones asked for and got; nobody writes it by hand."""
-
-    list_display = (
-        "exact_time",
-        "spelled_mac",
-        "outcome_in_words",
-        "address",
-        "user_agent",
-        "location_url",
-    )
-    list_display_links = None
-    list_filter = (OutcomeFilter, TimeFilter)
-    list_before_template = "admin/devices/access/shown.html"
-    search_fields = ("mac",)
-    search_help_text = "A whole MAC in any spelling, or the address that asked."
-    ordering = ("-time", "-pk")
-    sortable_by = ()
-    paginator = InfinitePaginator
-
-    class Media:
-        css = {"all": ("devices/device.css",)}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> None:
-        """A row has no page of its own: the list shows all of it, and PostgreSQL has no index of ids."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """By whole values only: parts of them would be searched for in ten million rows."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if whole := mac.from_request_path(f"/{term}"):
-            return queryset.filter(mac=whole), False
-        try:
-            return queryset.filter(address=str(ip_address(term))), False
-        except ValueError:
-            self.message_user(request, "Search for a whole MAC or a whole address.", messages.WARNING)
-            return queryset.none(), False
-
-    @admin.display(description="time")
-    def exact_time(self, access: Access) -> SafeString:
-        return format_html('<span class="story-nowrap">{}</span>', exact(access.time))
-
-    @admin.display(description="MAC")
-    def spelled_mac(self, access: Access) -> str:
-        spelled = mac.display(access.mac)
-        if access.device_id is None:
-            return spelled
-        page = reverse("admin:devices_device_change", args=[access.device_id])
-        return format_html('<a class="story-link" href="{}">{}</a>', page, spelled)
-
-    @admin.display(description="outcome")
-    def outcome_in_words(self, access: Access) -> str:
-        return WORDS[Outcome(access.outcome)]

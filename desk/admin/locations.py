@@ -9,9 +9,8 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from desk.admin.accounts import TableAdmin, is_id, link_to_rows
-from desk.export import ExportAdmin
-from desk.resources.locations import LocationResource
+from desk.admin.base import TableAdmin, is_id, link_to_rows
+from desk.export import ExportAdmin, LocationResource
 from locations import url_template
 from locations.models import Location
 

@@ -567,7 +567,7 @@ def test_what_is_needed_since_the_page_was_shown_is_not_deleted(operator, cast: 
     location = make_location(cast.provider)
     make_device(cast.provider, location=location)
     nothing: Any = ([], {}, set(), [])
-    monkeypatch.setattr("desk.admin.accounts.TableAdmin.get_deleted_objects", lambda *args: nothing)
+    monkeypatch.setattr("desk.admin.base.TableAdmin.get_deleted_objects", lambda *args: nothing)
     selected = {"action": "delete_selected", "_selected_action": [location.pk], "post": "yes"}
     for address, sent in ((f"{LOCATIONS}{location.pk}/delete/", {"post": "yes"}), (LOCATIONS, selected)):
         answer = operator.post(address, sent, follow=True)

@@ -1,0 +1,179 @@
+"""What the pages of all tables share.
+
+Only Django's own permissions count here: the tenants' levels mean nothing in the admin, and the reverse.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, OperationalError
+from django.db.models import PROTECT, Model, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from audit import history
+from redirect.db.transactions import lost_race
+
+Page = Callable[..., Any]
+
+HISTORY_SHOWN = 100
+
+
+def or_try_again(page: Page) -> Page:
+    """A form that met somebody else's change is sent back with a sentence, not answered with 500."""
+
+    @wraps(page)
+    def answer(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return page(self, request, *args, **kwargs)
+        except (IntegrityError, OperationalError) as error:
+            if not (isinstance(error, IntegrityError) or lost_race(error)):
+                raise
+            self.message_user(request, "Changed by another request, try again.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    return answer
+
+
+def is_id(text: str) -> bool:
+    """Whether a row may have this id, as a page sent it."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
+    """How many rows refer to this one, as a link to their list."""
+    reverse_key: Any = row._meta.get_field(relation)
+    rows = reverse_key.related_model._meta
+    address = reverse(f"admin:{rows.app_label}_{rows.model_name}_changelist")
+    return format_html(
+        '<a href="{}?{}__id__exact={}">{}</a>', address, reverse_key.field.name, row.pk, f"{count:,}"
+    )
+
+
+class TableAdmin(ModelAdmin):
+    """A table of the service, of which there may be a million rows.
+
+    `fixed_fields` are given when a row is created, and never again, as in the API. `row_actions` are actions of
+    the list that the page of a single row offers as buttons.
+    """
+
+    fixed_fields: tuple[str, ...] = ()
+    row_actions: tuple[str, ...] = ()
+    change_form_outer_before_template = "desk/row_actions.html"
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return (*readonly, *self.fixed_fields) if obj else readonly
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What the service itself writes is not shown of a row that is yet to be."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.readonly_fields]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Without what can be no row's id, as somebody may have typed it into the address."""
+        relations = {field.name for field in self.opts.fields if field.is_relation}
+        initial = super().get_changeform_initial_data(request)
+        return {name: value for name, value in initial.items() if name not in relations or is_id(str(value))}
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """A description may have line breaks, which a field of one line would take away."""
+        if db_field.name == "description":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write what was changed and nothing else: phones and logins are counted while the form is open."""
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What stands against a deletion is counted instead of listed: it may be a hundred thousand devices."""
+        protected = []
+        for relation in self.opts.related_objects:
+            if getattr(relation, "on_delete", None) is PROTECT:
+                rows: Any = relation.related_model
+                if count := rows.objects.filter(**{f"{relation.field.name}__in": objs}).count():
+                    protected.append(f"{count:,} {relation.get_accessor_name()}")
+        if protected:
+            return [], {}, set(), protected
+        return super().get_deleted_objects(objs, request)
+
+    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
+        """Whether the page of this row offers actions; which ones is left to the permissions of each."""
+        return True
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = kwargs.get("obj")
+        if row and self.may_act_on(request, row):
+            allowed = self.get_actions(request)
+            buttons = [(name, allowed[name][2]) for name in self.row_actions if name in allowed]
+            context = {**context, "row_actions": buttons}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Whoever pressed the button of a row's page stays there."""
+        response = super().response_action(request, *args, **kwargs)
+        row = request.POST.get("row", "")
+        if is_id(row) and getattr(response, "url", "") == request.get_full_path():
+            return HttpResponseRedirect(
+                reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row])
+            )
+        return response
+
+    def log_addition(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def log_change(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def log_deletions(self, *what: Any) -> Any:
+        """The audit log has it."""
+
+    def history_of(self, row: Any) -> QuerySet[Any]:
+        """The entries of the audit log about a row, newest first."""
+        return history.of(row)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """What happened to a row, by whomever and wherever."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not (self.has_view_permission(request, row) and request.user.has_perm("audit.view_entry")):
+            raise PermissionDenied
+        entries = list(self.history_of(row)[: HISTORY_SHOWN + 1])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {row}",
+            "opts": self.opts,
+            "original": row,
+            "object": row,
+            "lines": [history.line(entry) for entry in entries[:HISTORY_SHOWN]],
+            "shown": HISTORY_SHOWN,
+            "more": len(entries) > HISTORY_SHOWN,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "desk/history.html", context)
+
+    @or_try_again
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
+
+    @or_try_again
+    def delete_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().delete_view(*args, **kwargs)
+
+    @or_try_again
+    def changelist_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changelist_view(*args, **kwargs)

@@ -1,0 +1,254 @@
+"""Users in the admin: tenants' users, support staff and platform operators."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.formats import date_format
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from accounts.login import end_tokens, force_password_change, unblock
+from accounts.models import User, block_horizon
+from desk.admin.base import TableAdmin
+from desk.export import ExportAdmin, UserResource
+
+
+def _check_group_and_level(form: Any) -> None:
+    """A user of a group has a level, and a platform operator has no group."""
+    group, level = form.cleaned_data.get("group"), form.cleaned_data.get("permission_level")
+    if group and not level and "permission_level" not in form.errors:
+        form.add_error("permission_level", "A user of a group needs a permission level.")
+    if group and form.cleaned_data.get("is_superuser", form.instance.is_superuser):
+        form.add_error("group", "A platform operator (superuser) has no group.")
+
+
+class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """A user with a password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in "password1", "password2":
+            self.fields[name].widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+
+    class Meta:
+        model = User
+        fields = ("login",)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        _check_group_and_level(self)
+        return self.cleaned_data
+
+
+class UserForm(UserChangeForm):
+    """What is known of a user; the password has a page of its own."""
+
+    class Meta:
+        model = User
+        fields = "__all__"
+        labels = {"groups": "Staff roles", "user_permissions": "Further staff permissions"}
+        help_texts = {"groups": "What support staff may do in this admin; tenants have a permission level."}
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        _check_group_and_level(self)
+        return self.cleaned_data
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """A new password, which also ends a block and all tokens, as one given by an Administrator does."""
+
+    def save(self, commit: bool = True) -> Any:
+        user: Any = super().save(commit=False)
+        with transaction.atomic():
+            user.save(update_fields=["password"])
+            unblock([user.pk])
+            user.end_tokens()
+        return user
+
+
+class BlockedFilter(admin.SimpleListFilter):
+    """Who cannot log in at the moment because of too many failures."""
+
+    title = "blocked"
+    parameter_name = "blocked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Blocked now")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(user_block_time__gt=block_horizon()) if self.value() == "yes" else queryset
+
+
+PERSON = ("first_name", "last_name", "email", "phone1", "phone2", "description")
+FIRST = 20  # names of what is selected, on a page that asks for confirmation
+STAFF = ("is_staff", "is_superuser", "groups", "user_permissions")
+ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superuser"}
+
+
+@admin.register(User)
+class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+    """Tenants' users, support staff and platform operators.
+
+    Whoever is no platform operator may not make staff, nor change those who are: it would be a way to more rights.
+    """
+
+    resource = UserResource
+    export_related = ("group__reseller",)
+    form = UserForm
+    add_form = NewUserForm
+    change_password_form = PasswordForm
+    fieldsets = (
+        (None, {"fields": ("login", "password", "is_active", "force_change_password")}),
+        ("Tenant", {"fields": ("group", "permission_level")}),
+        ("Person", {"fields": PERSON}),
+        ("Logins", {"fields": ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")}),
+        ("Platform", {"fields": STAFF, "classes": ("collapse",)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("login", "password1", "password2", "force_change_password")}),
+        ("Tenant", {"fields": ("group", "permission_level")}),
+        ("Person", {"fields": PERSON}),
+    )
+    fixed_fields = ("login",)
+    readonly_fields = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
+    list_display = (
+        "login",
+        "group",
+        "permission_level",
+        "is_active",
+        "is_staff",
+        "last_login",
+        "last_login_status",
+        "fail_login_attempts",
+        "blocked_since",
+    )
+    list_filter = (
+        BlockedFilter,
+        "last_login_status",
+        "permission_level",
+        "force_change_password",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+    )
+    list_select_related = ("group",)
+    search_fields = ("login", "first_name", "last_name", "email", "group__name")
+    autocomplete_fields = ("group",)
+    ordering = ("login",)
+    actions = ("unblock", "force_password_change", "end_tokens")
+    row_actions = actions
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nothing of the password is shown to those who cannot give a new one."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
+            for title, options in fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return readonly if request.user.is_superuser else (*readonly, *STAFF)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes their own user."""
+        allowed = super().has_delete_permission(request, obj) and _within_reach(request, obj)
+        return allowed and obj != request.user
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Tokens tell of the rights that a user had; the caller's transaction ends them with the change."""
+        super().save_model(request, obj, form, change)
+        if ENDS_TOKENS.intersection(form.changed_data):
+            obj.end_tokens()
+
+    @admin.display(description="blocked since")
+    def blocked_since(self, user: Any) -> str:
+        since = user.blocked_since
+        return date_format(since, "DATETIME_FORMAT") if since else "-"
+
+    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
+        return _within_reach(request, row)
+
+    def has_unblock_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.unblock_user"))
+
+    def has_force_password_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.force_password_user"))
+
+    def has_end_tokens_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.end_tokens_user"))
+
+    @admin.action(description="Unblock", permissions=["unblock"])
+    def unblock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let them log in again at once."""
+        self._act(request, queryset, unblock, "Unblocked")
+
+    @admin.action(description="Force a change of password", permissions=["force_password"])
+    def force_password_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Their tokens go on; the next login is refused until the password is changed."""
+        self._act(request, queryset, force_password_change, "Must change the password at the next login")
+
+    @admin.action(description="End all tokens", permissions=["end_tokens"])
+    def end_tokens(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Log them out of the API everywhere, once that is confirmed."""
+        reachable = _reachable(request, queryset)
+        count = reachable.count()
+        if request.POST.get("confirmed") == str(count):
+            self._act(request, queryset, end_tokens, "All tokens ended")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "End all tokens of users",
+            "action": "end_tokens",
+            "count": count,
+            "shown": f"{count:,}",
+            "first": list(reachable.order_by("login").values_list("login", flat=True)[:FIRST]),
+            "changed": "confirmed" in request.POST,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+            "row": request.POST.get("row", ""),
+        }
+        return TemplateResponse(request, "desk/end_tokens.html", context)
+
+    def _act(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        act: Callable[[Collection[int]], None],
+        done: str,
+    ) -> None:
+        """Act on those within reach, in one transaction and with statements that do not count them."""
+        selected = queryset.count()
+        with transaction.atomic():
+            users = list(_reachable(request, queryset).order_by("pk").values_list("pk", flat=True))
+            act(users)
+        if refused := selected - len(users):
+            self.message_user(
+                request, f"{refused} left alone: only platform operators change staff.", messages.WARNING
+            )
+        self.message_user(request, f"{done}: {len(users)}.")
+
+
+def _within_reach(request: HttpRequest, user: Any) -> bool:
+    """Whether this user may be changed by somebody who has the permission to change users."""
+    return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
+
+
+def _reachable(request: HttpRequest, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that are `_within_reach`."""
+    return users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)

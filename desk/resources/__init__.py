@@ -1,1 +1,0 @@
-"""What an exported list has in each column."""

@@ -1,4 +1,4 @@
-"""What would this phone get? The real look-up and the real rule, but nothing is counted, logged or limited."""
+"""What a phone would get now: the real look-up and the real rule, but nothing is counted, logged or limited."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -6,22 +6,16 @@ from http import HTTPStatus
 from boot import visits
 from boot.decision import Proof, Supposed, decide
 from boot.response import Reply, reply_for
-from desk.story import WORDS
 from devices.models import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class DryAnswer:
-    """What a phone would get that shows this much of a certificate."""
+    """What a phone would get that shows no certificate, or its own."""
 
     proof: Proof
     outcome: Outcome
     reply: Reply
-
-    @property
-    def words(self) -> str:
-        """The outcome as staff read it."""
-        return WORDS[self.outcome]
 
     @property
     def text(self) -> str:

@@ -17,9 +17,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.models import Group, User
-from desk.story import WORDS
 from devices import mac
-from devices.models import Access, Device, Outcome
+from devices.models import Access, Device
 from locations.models import Location
 from redirect.db.search import contains
 
@@ -41,11 +40,6 @@ class Phone:
     def spelled(self) -> str:
         """As every page shows a MAC."""
         return mac.display(self.mac)
-
-    @property
-    def requests(self) -> list[tuple[Access, str]]:
-        """The accesses, each with what it got in words."""
-        return [(access, WORDS[Outcome(access.outcome)]) for access in self.accesses]
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ class AccessStatus(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """Why a phone got what it got."""
+    """Why a phone got its answer; the label is what staff read."""
 
     REDIRECTED = "Redirected"
-    NO_LOCATION = "NoLocation"
-    CERTIFICATE_REQUIRED = "CertificateRequired"
-    CERTIFICATE_MISMATCH = "CertificateMismatch"
-    UNKNOWN = "Unknown"
+    NO_LOCATION = "NoLocation", "Refused: no location"
+    CERTIFICATE_REQUIRED = "CertificateRequired", "Refused: no certificate shown"
+    CERTIFICATE_MISMATCH = "CertificateMismatch", "Refused: certificate not accepted"
+    UNKNOWN = "Unknown", "Refused: unknown MAC"
 
 
 class DeviceQuerySet(ScopedQuerySet["Device"]):

@@ -14,8 +14,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold import paginator
 
+from boot.diagnosis import exact
 from desk.admin.base import TableAdmin
-from desk.story import WORDS, exact
 from devices import mac
 from devices.models import Access, Outcome
 
@@ -27,7 +27,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(outcome.value, WORDS[outcome]) for outcome in Outcome]
+        return Outcome.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(outcome=self.value()) if self.value() else queryset
@@ -96,7 +96,7 @@ class AccessAdmin(TableAdmin):
     )
     list_display_links = None
     list_filter = (OutcomeFilter, TimeFilter)
-    list_before_template = "admin/devices/access/shown.html"
+    list_before_template = "admin/devices/access/time_shown.html"
     search_fields = ("mac",)
     search_help_text = "A whole MAC in any spelling, or the address that asked."
     ordering = ("-time", "-pk")
@@ -104,7 +104,7 @@ class AccessAdmin(TableAdmin):
     paginator = InfinitePaginator
 
     class Media:
-        css = {"all": ("devices/device.css",)}
+        css = {"all": ("desk/device_page.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -135,7 +135,7 @@ class AccessAdmin(TableAdmin):
 
     @admin.display(description="time")
     def exact_time(self, access: Access) -> SafeString:
-        return format_html('<span class="story-nowrap">{}</span>', exact(access.time))
+        return format_html('<span class="device-nowrap">{}</span>', exact(access.time))
 
     @admin.display(description="MAC")
     def spelled_mac(self, access: Access) -> str:
@@ -143,8 +143,8 @@ class AccessAdmin(TableAdmin):
         if access.device_id is None:
             return spelled
         page = reverse("admin:devices_device_change", args=[access.device_id])
-        return format_html('<a class="story-link" href="{}">{}</a>', page, spelled)
+        return format_html('<a class="device-link" href="{}">{}</a>', page, spelled)
 
     @admin.display(description="outcome")
     def outcome_in_words(self, access: Access) -> str:
-        return WORDS[Outcome(access.outcome)]
+        return Outcome(access.outcome).label

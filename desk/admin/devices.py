@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from accounts.models import Group
 from audit import history
-from desk import dry_run
+from boot.diagnosis import exact
+from desk import device_page, dry_run
 from desk.bulk_actions import DeviceActions
 from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
-from desk.story import exact, story_of
 from devices import mac
 from devices.models import Device
 from locations.models import Location
@@ -53,7 +53,7 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Device)
 class DeviceAdmin(ExportAdmin, DeviceActions):
-    """What boots; its page tells why it did not."""
+    """Devices; the page of one tells why its phone got no configuration."""
 
     change_list_template = "admin/devices/device_change_list.html"
     resource = DeviceResource
@@ -73,7 +73,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     ordering = ("mac",)
 
     class Media:
-        css = {"all": ("devices/device.css",)}
+        css = {"all": ("desk/device_page.css",)}
 
     def history_of(self, row: Any) -> QuerySet[Any]:
         """Also before it was deleted and made again."""
@@ -110,9 +110,9 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> Any:
-        """The story of a device stands above its form. It is read anew: a form sent back has changed `obj`."""
+        """With what is known above the form. It is read again: a form sent back has changed `obj`."""
         if obj is not None:
-            context["story"] = story_of(obj.pk)
+            context["page"] = device_page.gather(obj.pk)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def look_up(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -130,4 +130,4 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
             return TemplateResponse(request, "admin/devices/device/answers.html", context)
         title = f"What would {mac.display(device.mac)} get?"
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        return TemplateResponse(request, "admin/devices/device/look_up.html", context | {"media": self.media})
+        return TemplateResponse(request, "admin/devices/device/dry_run.html", context | {"media": self.media})

@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from desk.story import WORDS
 from devices.models import Access, AccessStatus, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
 from tests.desk.test_admin import browser_of, make_staff
@@ -63,13 +62,13 @@ def test_requests_stand_in_their_minute_and_hour(operator: Client, cast: Cast, m
     assert (minutes["labels"][0], minutes["labels"][-1]) == ("11:31", "12:30")
     assert (hours["labels"][0], hours["labels"][-1]) == ("13:00", "12:00")
     assert bars(minutes) == {
-        WORDS[Outcome.REDIRECTED]: {"12:30": 2, "11:31": 1},
-        WORDS[Outcome.NO_LOCATION]: {"12:29": 1},
+        Outcome.REDIRECTED.label: {"12:30": 2, "11:31": 1},
+        Outcome.NO_LOCATION.label: {"12:29": 1},
     }
     assert bars(hours) == {
-        WORDS[Outcome.REDIRECTED]: {"12:00": 2, "11:00": 2},
-        WORDS[Outcome.NO_LOCATION]: {"12:00": 1},
-        WORDS[Outcome.CERTIFICATE_MISMATCH]: {"13:00": 1},
+        Outcome.REDIRECTED.label: {"12:00": 2, "11:00": 2},
+        Outcome.NO_LOCATION.label: {"12:00": 1},
+        Outcome.CERTIFICATE_MISMATCH.label: {"13:00": 1},
     }
 
 

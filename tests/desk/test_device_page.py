@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from boot.rate_limit import misses
-from desk.story import REQUESTS_SHOWN, WORDS
+from desk.device_page import REQUESTS_SHOWN
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 from tests.conftest import Cast, make_access, make_device, make_location, make_operator, make_user
@@ -80,19 +80,19 @@ def trusted_proxy(settings: Any) -> None:
     settings.TRUSTED_PROXIES = [ip_network("127.0.0.1/32")]
 
 
-# --- The story --------------------------------------------------------------------------------------------------
+# --- What it tells ----------------------------------------------------------------------------------------------
 
 
-def test_a_phone_that_never_asked(operator, device):
+def test_a_phone_that_never_sent_a_request(operator, device):
     text = text_of(operator.get(page_of(device)))
     for words in (
-        "This phone has never asked.",
+        "This phone has never sent a request.",
         "Check that the firewall of its site",
         "Berlin Phones",
         "Acme Voice",
         f"https://pbx.example/{MAC}.cfg",
         "Last request Never",
-        "Not demanded",
+        "Not required",
         "No request in the last 30 days.",
         "None is known.",
         "Created ",
@@ -105,7 +105,7 @@ def test_a_phone_that_was_redirected(operator, device):
     text = text_of(operator.get(page_of(device)))
     for words in (
         "The phone was redirected: nothing failed here.",
-        "It asked less than a minute ago (",
+        "Its request came less than a minute ago (",
         "UTC) from 127.0.0.1",
         "AUDC-IPPhone-C450HD/1",
         "no certificate",
@@ -133,7 +133,7 @@ def test_what_a_real_request_met_is_told(operator, cast: Cast, location, shown, 
     text = text_of(operator.get(page_of(device)))
     assert headline in text
     assert "TRUSTED_PROXIES" not in text
-    assert f"{WORDS[Outcome(Access.objects.get().outcome)]}" in text
+    assert Access.objects.get().get_outcome_display() in text
     if shown:
         assert f"Last shown less than a minute ago ({timezone.now():%Y-%m-%d}" in text
         assert f"CN=Client_{shown}" in text
@@ -145,19 +145,19 @@ def test_without_a_trusted_proxy_the_page_says_so(operator, cast: Cast):
     assert "the setting TRUSTED_PROXIES is empty" in text_of(operator.get(page_of(device)))
 
 
-def test_a_phone_that_asked_before_it_was_entered(operator, cast: Cast):
+def test_a_phone_that_sent_a_request_before_its_device_was_added(operator, cast: Cast):
     ask()
     device = make_device(cast.provider, MAC, make_location(cast.provider))
     text = text_of(operator.get(page_of(device)))
-    assert "The phone asked before it was entered here." in text
-    assert "belonged to nobody" in text
+    assert "The last request came before the device was added." in text
+    assert "no group owned this MAC" in text
 
 
 def test_a_phone_that_was_moved_shows_who_had_it_at_each_request(operator, cast: Cast, device):
     make_access(device, Outcome.NO_LOCATION)
     Device.objects.filter(pk=device.pk).update(group=cast.sibling, location=None)
     text = text_of(operator.get(page_of(device)))
-    assert "It has not asked since it was moved to Munich Phones." in text
+    assert "No request has come since the device was moved to Munich Phones." in text
     assert "belonged to Berlin Phones" in text
     make_access(Device.objects.get(pk=device.pk), Outcome.NO_LOCATION)
     text = text_of(operator.get(page_of(device)))
@@ -186,12 +186,12 @@ def test_the_chart_counts_by_day_and_outcome_and_says_so_in_words(operator, devi
     ):
         make_access(device, outcome, time=now - timedelta(days=days))
     answer = operator.get(page_of(device))
-    story = answer.context["story"]
+    page = answer.context["page"]
     assert "3 requests in 30 days: 2 redirected, 1 refused: no location." in text_of(answer)
     day = (now - timedelta(days=3)).date()
-    assert story.chart.rows == [(now.date(), [0, 1]), (day, [2, 0])]
+    assert page.chart.rows == [(now.date(), [0, 1]), (day, [2, 0])]
     assert b'class="chart"' in answer.content
-    monkeypatch.setattr("desk.story.REQUESTS_DRAWN", 1)
+    monkeypatch.setattr("desk.device_page.REQUESTS_DRAWN", 1)
     assert "The newest 1 request in 30 days" in text_of(operator.get(page_of(device)))
 
 
@@ -201,7 +201,7 @@ def test_who_changed_it_in_the_admin_is_told(operator, cast: Cast, device):
     assert "description nothing → Lobby" in text_of(operator.get(page_of(device)))
 
 
-def test_a_form_that_is_sent_back_leaves_the_story_true(operator, cast: Cast, device):
+def test_a_form_that_is_sent_back_leaves_the_diagnosis_true(operator, cast: Cast, device):
     foreign = make_location(cast.sibling)
     text = text_of(operator.post(page_of(device), {"location": foreign.pk}))
     assert "This location belongs to Munich Phones" in text
@@ -235,10 +235,10 @@ def test_what_a_phone_says_of_itself_is_text(operator, device):
 # --- Who may ----------------------------------------------------------------------------------------------------
 
 
-def test_who_may_look_reads_the_story_and_who_may_not_does_not(device):
+def test_who_may_look_reads_the_diagnosis_and_who_may_not_does_not(device):
     viewer = browser_of("view_device")
     page = viewer.get(page_of(device))
-    assert "This phone has never asked." in text_of(page)
+    assert "This phone has never sent a request." in text_of(page)
     assert "What is set" in text_of(page)
     assert ACCESSES not in page.content.decode()
     assert viewer.post(f"{DEVICES}{device.pk}/look-up/").status_code == 200
@@ -263,8 +263,8 @@ def test_the_look_up_of_a_device_that_is_gone_leads_back(operator, device):
     assert operator.post(f"{DEVICES}{device.pk + 1}/look-up/").status_code == 302
 
 
-def test_a_new_device_has_no_story(operator):
-    assert "never asked" not in text_of(operator.get(f"{DEVICES}add/"))
+def test_a_new_device_has_no_diagnosis(operator):
+    assert "never sent" not in text_of(operator.get(f"{DEVICES}add/"))
 
 
 # --- What would this phone get? ---------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Group, GroupType, Level, User
-from desk.story import Severity, story_of
+from boot.diagnosis import Severity
+from desk import device_page
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 from tests.conftest import make_group
@@ -209,7 +210,7 @@ def test_the_demo_keeps_the_rules(seed):
         assert location.last_access == last
 
 
-def test_the_demos_log_agrees_with_its_devices_and_has_every_story(seed):
+def test_the_demos_log_agrees_with_its_devices_and_has_every_diagnosis(seed):
     seed()
     assert set(Access.objects.values_list("outcome", flat=True)) == set(Outcome)
     told = set()
@@ -220,18 +221,18 @@ def test_the_demos_log_agrees_with_its_devices_and_has_every_story(seed):
             assert requests[0].time == device.last_access
             redirected = requests[0].outcome == Outcome.REDIRECTED
             assert redirected is (device.last_access_status == AccessStatus.SUCCESS)
-        told.add(story_of(device.pk).diagnosis)
+        told.add(device_page.gather(device.pk).diagnosis)
     headlines = "\n".join(diagnosis.headline for diagnosis in told)
     for words in (
-        "never asked",
-        "before it was entered",
+        "never sent a request",
+        "before the device was added",
         "nothing failed",
         "no location",
         "no certificate",
         "another device",
-        "Put right since",
+        "Corrected since",
         "has changed since",
-        "since it was moved",
+        "since the device was moved",
     ):
         assert words in headlines
     assert {diagnosis.severity for diagnosis in told} == set(Severity)

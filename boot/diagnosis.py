@@ -1,0 +1,336 @@
+"""Why the last request of a device ended as it did, whether that still holds, and what to do: the rule, in words.
+
+It reads no database and knows no page: the support desk prints what it says. Source of the outcomes: contract
+section 8.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from django.utils.timesince import timesince
+
+from boot.certificate import mac_named_in
+from boot.decision import Answer, Found, Proof, Supposed, decide
+from devices.mac import display
+from devices.models import Access, AccessStatus, Device, Outcome
+from locations import url_template
+
+
+def ago(time: datetime, now: datetime) -> str:
+    """How long ago, in one unit.
+
+    >>> ago(datetime(2026, 1, 1, 12, 0), datetime(2026, 1, 1, 12, 3))
+    '3 minutes ago'
+    """
+    if now - time < timedelta(minutes=1):
+        return "less than a minute ago"
+    return timesince(time, now, depth=1).replace("\xa0", " ") + " ago"
+
+
+def exact(time: datetime) -> str:
+    """The time to the second, in UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def moment(time: datetime, now: datetime) -> str:
+    """How long ago, and the exact time."""
+    return f"{ago(time, now)} ({exact(time)})"
+
+
+class Severity(StrEnum):
+    """The state of a device."""
+
+    GOOD = "Works"
+    WAITING = "Waiting for the phone"
+    WARNING = "Attention"
+    BAD = "Fails"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Sentences for a reader who has never seen this service; `url` is where the phone was sent, or will be."""
+
+    severity: Severity
+    headline: str
+    why: str
+    steps: tuple[str, ...]
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a diagnosis is made from."""
+
+    device: Device
+    last: Access | None
+    now: datetime
+    last_owner: str | None
+    certificate_shown: datetime | None
+    proxy_trusted: bool
+
+    @property
+    def request(self) -> Access:
+        """The last request, of a device that has sent one."""
+        assert self.last is not None
+        return self.last
+
+    @property
+    def when(self) -> str:
+        """When and from which address the last request came."""
+        return f"{moment(self.request.time, self.now)} from {self.request.address}"
+
+    @property
+    def certificate_required(self) -> bool:
+        """Whether the location accepts only phones with a certificate."""
+        location = self.device.location
+        return location is not None and location.mutual_auth
+
+    @cached_property
+    def url(self) -> str | None:
+        """Where the next request is redirected to, if it comes with the device's certificate."""
+        return answer_now(self.device).url
+
+
+def answer_now(device: Device) -> Answer:
+    """What a request with the device's own certificate gets now, by the rule that phones are answered by."""
+    location = device.location
+    url, mutual_auth = (location.url, location.mutual_auth) if location else (None, False)
+    return decide(Supposed(device.mac, supposed=Proof.PROVEN), Found(device.group.name, url, mutual_auth))
+
+
+GIVE_LOCATION = "Give the device a location: the address of its customer's provisioning server."
+RESTART = "Restart the phone: it sends a request only when it boots. Then look here again."
+HTTPS = (
+    "Check the redirect address that is set in the phone: it must begin with https://, because over http:// a "
+    "phone cannot show its certificate."
+)
+PROXY = (
+    "Tell the platform operator: the setting TRUSTED_PROXIES is empty, so this service sees no phone's "
+    "certificate, and every location that requires one refuses all phones."
+)
+NOT_REQUIRED = "If no certificate is needed after all, switch Mutual auth off at its location."
+
+
+def diagnose(
+    device: Device,
+    last: Access | None,
+    *,
+    now: datetime,
+    last_owner: str | None = None,
+    certificate_shown: datetime | None = None,
+    proxy_trusted: bool = True,
+) -> Diagnosis:
+    """The diagnosis of a device by its last request in the access log (None: the log holds none).
+
+    `last_owner` is the name of the group that owned the device at that request, None if that group was deleted;
+    `certificate_shown` is when the device last showed a certificate, as far as the log goes back;
+    `proxy_trusted` tells whether certificates can reach this service at all.
+    """
+    facts = _Facts(device, last, now, last_owner, certificate_shown, proxy_trusted)
+    if last is None:
+        return _no_request(facts) if device.last_access is None else _request_not_kept(facts)
+    outcome = Outcome(last.outcome)
+    if outcome is not Outcome.UNKNOWN and last.group_id != device.group_id:
+        return _moved(facts)
+    return BY_OUTCOME[outcome](facts)
+
+
+def _no_request(facts: _Facts) -> Diagnosis:
+    return _waiting(
+        facts,
+        "This phone has never sent a request.",
+        "No request for its MAC is known. The phone has not failed here: it has not reached this service.",
+        "Check that the phone has power and a network: it should show an IP address of its own.",
+        f"Compare the MAC on the phone with {display(facts.device.mac)}: one wrong digit is another phone.",
+        "Check the redirect address that the phone is given, in its own settings or by DHCP (often option 160 or "
+        "66). It must be the address of this service.",
+        "Check that the firewall of its site lets the phone reach this service.",
+    )
+
+
+def _request_not_kept(facts: _Facts) -> Diagnosis:
+    time = facts.device.last_access
+    assert time is not None
+    if facts.device.last_access_status == AccessStatus.FAIL:
+        headline = "Its last request was refused; the log does not go back far enough to tell why."
+    else:
+        headline = "Its last request was redirected, a long time ago."
+    return _waiting(
+        facts, headline, f"The request came {moment(time, facts.now)}, and the log no longer holds it."
+    )
+
+
+def _unknown(facts: _Facts) -> Diagnosis:
+    return _waiting(
+        facts,
+        "The last request came before the device was added.",
+        f"When it came, {facts.when}, no group owned this MAC, so it was refused. No request has come since.",
+    )
+
+
+def _moved(facts: _Facts) -> Diagnosis:
+    owner = facts.last_owner or "a group that was deleted"
+    return _waiting(
+        facts,
+        f"No request has come since the device was moved to {facts.device.group.name}.",
+        f"The last request came {facts.when}. At that time the device belonged to {owner}, so its outcome tells "
+        "nothing about now.",
+    )
+
+
+def _redirected(facts: _Facts) -> Diagnosis:
+    request, location = facts.request, facts.device.location
+    sent_to = _expanded(request.location_url, facts.device)
+    if location is None:
+        return _waiting(
+            facts,
+            "Its location was removed after its last request.",
+            f"It was redirected {facts.when}, to {sent_to}.",
+        )
+    if facts.certificate_required and request.certificate_subject is None:
+        return Diagnosis(
+            Severity.WARNING,
+            "The next request will be refused unless the phone shows its certificate.",
+            f"It was redirected {facts.when}, without a certificate. Since then its location requires one.",
+            (HTTPS, *_proxy_step(facts), RESTART),
+            facts.url,
+        )
+    if request.location_url != location.url:
+        return _waiting(
+            facts,
+            "Its location has changed since its last request.",
+            f"It was redirected {facts.when}, to {sent_to}. No request has come since.",
+        )
+    host = urlsplit(sent_to or "").hostname
+    return Diagnosis(
+        Severity.GOOD,
+        "The phone was redirected: nothing failed here.",
+        f"Its request came {facts.when}, and it was told to fetch its configuration from the address below.",
+        (
+            "If it still has no configuration, the fault lies behind that address, not in this service. Ask the "
+            f"operator of {host} whether the phone's request arrived there, and whether the file exists.",
+            f"Check that the network of the phone can resolve and reach {host}.",
+            "If it should go to another address, change its location, and restart the phone.",
+        ),
+        sent_to,
+    )
+
+
+def _no_location(facts: _Facts) -> Diagnosis:
+    if facts.device.location is not None:
+        return _fixed(facts, "it had no location, and now it has one")
+    return Diagnosis(
+        Severity.BAD,
+        "Refused: the device has no location.",
+        f"Its request came {facts.when}. It is known as a device of {facts.device.group.name}, but no address is "
+        "set to send it to.",
+        (GIVE_LOCATION, RESTART),
+    )
+
+
+def _certificate_required(facts: _Facts) -> Diagnosis:
+    if not facts.certificate_required:
+        return _certificate_not_required(facts, "its location required a certificate, and it showed none")
+    why = f"Its location requires the phone's own certificate, and its request {facts.when} came without one."
+    if facts.certificate_shown is not None:
+        why += f" It did show one {moment(facts.certificate_shown, facts.now)}, so it has one."
+    return Diagnosis(
+        Severity.BAD,
+        "Refused: the phone showed no certificate.",
+        why,
+        (
+            *_proxy_step(facts),
+            HTTPS,
+            "If a proxy or firewall at its site decrypts connections, the certificate is lost there: let the "
+            "phone reach this service directly.",
+            "If all phones of this location fail in this way, tell the platform operator: the proxy before this "
+            "service must ask phones for their certificate, and pass it on.",
+            NOT_REQUIRED,
+            RESTART,
+        ),
+    )
+
+
+def _certificate_mismatch(facts: _Facts) -> Diagnosis:
+    if not facts.certificate_required:
+        return _certificate_not_required(facts, "its location required a certificate, and it was not accepted")
+    subject, mac = facts.request.certificate_subject, display(facts.device.mac)
+    named = mac_named_in(subject or "")
+    steps: tuple[str, ...]
+    shown = f"Its request {facts.when} came with a certificate whose subject is {subject}."
+    own = f"Its location accepts only the certificate of {mac} itself."
+    if named == facts.device.mac:
+        headline = "Refused: the phone's certificate is not valid."
+        why = f"{shown} That names this phone, but the certificate was not accepted."
+        steps = (
+            "Check the validity dates of the phone's certificate: it may have expired, or not begun.",
+            "Check the issuer (CA): the platform operator configures the accepted issuers in the proxy before "
+            "this service, and the certificate must be one for client authentication.",
+        )
+    elif named is not None:
+        headline = "Refused: the certificate belongs to another device."
+        why = f"{shown} That is the device {display(named)}. {own}"
+        steps = (
+            f"Compare both MACs with the label of the phone. If the label says {display(named)}, that is the "
+            "device to look after: find it by its MAC.",
+            "If the certificate was copied from another phone, give this one its own, or reset it to the "
+            "certificate from the factory.",
+        )
+    else:
+        headline = "Refused: the certificate is not this phone's own."
+        why = f"{shown if subject else f'The certificate of its request {facts.when} cannot be read.'} {own}"
+        steps = ("Reset the phone to its certificate from the factory, which names its MAC.",)
+    return Diagnosis(Severity.BAD, headline, why, (*steps, *_proxy_step(facts), NOT_REQUIRED, RESTART))
+
+
+def _certificate_not_required(facts: _Facts, then: str) -> Diagnosis:
+    if facts.device.location is None:
+        return _waiting(
+            facts,
+            "Its location was removed after its last request.",
+            f"It was refused {facts.when}, because {then}.",
+        )
+    return _fixed(facts, f"{then}. Its location no longer requires one")
+
+
+def _fixed(facts: _Facts, then_and_now: str) -> Diagnosis:
+    return _waiting(
+        facts,
+        "Corrected since: the phone only has to send its next request.",
+        f"It was refused {facts.when}, because {then_and_now}. No request has come since.",
+    )
+
+
+BY_OUTCOME: dict[Outcome, Callable[[_Facts], Diagnosis]] = {
+    Outcome.REDIRECTED: _redirected,
+    Outcome.NO_LOCATION: _no_location,
+    Outcome.CERTIFICATE_REQUIRED: _certificate_required,
+    Outcome.CERTIFICATE_MISMATCH: _certificate_mismatch,
+    Outcome.UNKNOWN: _unknown,
+}
+
+
+def _waiting(facts: _Facts, headline: str, why: str, *steps: str) -> Diagnosis:
+    """The last request tells nothing about now; what the next one will get does."""
+    if facts.url is None:
+        why += " The next request will be refused, because the device has no location."
+        severity = Severity.BAD if facts.last else Severity.WARNING
+        return Diagnosis(severity, headline, why, (GIVE_LOCATION, *steps, RESTART))
+    if facts.certificate_required:
+        why += " With its own certificate, which its location requires, its next request goes to this address."
+        steps = (*steps, HTTPS, *_proxy_step(facts))
+    else:
+        why += " Its next request goes to this address."
+    return Diagnosis(Severity.WAITING, headline, why, (*steps, RESTART), facts.url)
+
+
+def _proxy_step(facts: _Facts) -> tuple[str, ...]:
+    return () if facts.proxy_trusted else (PROXY,)
+
+
+def _expanded(template: str | None, device: Device) -> str | None:
+    return template and url_template.expand(template, mac=device.mac, customer=device.group.name)

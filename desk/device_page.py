@@ -1,0 +1,127 @@
+"""What the page of a device gathers: always in the same number of statements, however often its phone asks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, TruncDate
+from django.utils import timezone
+
+from accounts.models import Group
+from audit import history
+from boot.diagnosis import Diagnosis, ago, answer_now, diagnose, exact, moment
+from desk.charts import Chart, chart
+from devices.models import Access, Device
+
+REQUESTS_SHOWN = 20
+CHANGES_SHOWN = 20
+DAYS_DRAWN = 30
+REQUESTS_DRAWN = 20_000  # a phone that asks every second must not make its own page slow
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """A request in the table; the owner is named where it was another group than now."""
+
+    access: Access
+    ago: str
+    exact: str
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changed the device, when, from where, and what."""
+
+    ago: str
+    exact: str
+    who: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """All that the page shows above its form."""
+
+    device: Device
+    diagnosis: Diagnosis
+    last_request: str | None
+    url: str | None  # where a request with the device's own certificate is redirected to now
+    certificate: Access | None  # the newest request that came with a certificate
+    certificate_shown: str | None
+    requests: list[RequestLine]
+    chart: Chart
+    chart_summary: str
+    changes: list[Change]
+    days_kept: int
+    days_drawn: int
+
+
+def gather(pk: int) -> DevicePage:
+    """The page of the device with this id, which exists."""
+    device = Device.objects.select_related("group__reseller", "location").get(pk=pk)
+    now = timezone.now()
+    of_mac = Access.objects.filter(mac=device.mac)
+    # At most REQUESTS_DRAWN of the newest requests: all that follows reads these by the index.
+    days_drawn = min(DAYS_DRAWN, settings.ACCESS_LOG_DAYS)
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_drawn - 1)
+    oldest_drawn = Subquery(of_mac.order_by("-time").values("time")[REQUESTS_DRAWN - 1 : REQUESTS_DRAWN])
+    drawn = of_mac.filter(time__gte=since).filter(time__gte=Coalesce(oldest_drawn, Value(since)))
+    owner = Group.objects.filter(pk=OuterRef("group_id")).values("name")
+    latest: list[Any] = list(of_mac.annotate(owner=Subquery(owner)).order_by("-time", "-pk")[:REQUESTS_SHOWN])
+    last = latest[0] if latest else None
+    certificate = drawn.filter(certificate_subject__isnull=False).order_by("-time", "-pk").first()
+    requests_by_day = _chart(drawn, since, now)
+    return DevicePage(
+        device=device,
+        diagnosis=diagnose(
+            device,
+            last,
+            now=now,
+            last_owner=last.owner if last else None,
+            certificate_shown=certificate.time if certificate else None,
+            proxy_trusted=bool(settings.TRUSTED_PROXIES),
+        ),
+        last_request=moment(device.last_access, now) if device.last_access else None,
+        url=answer_now(device).url,
+        certificate=certificate,
+        certificate_shown=moment(certificate.time, now) if certificate else None,
+        requests=[_line(access, device, now) for access in latest],
+        chart=requests_by_day,
+        chart_summary=_summary(requests_by_day),
+        changes=_changes(history.of_mac(device.mac)[:CHANGES_SHOWN], now),
+        days_kept=settings.ACCESS_LOG_DAYS,
+        days_drawn=days_drawn,
+    )
+
+
+def _line(access: Any, device: Device, now: datetime) -> RequestLine:
+    owner = None
+    if access.group_id != device.group_id:
+        owner = access.owner or ("no group" if access.group_id is None else "a group that was deleted")
+    return RequestLine(access, ago(access.time, now), exact(access.time), owner)
+
+
+def _chart(drawn: QuerySet[Access], since: datetime, now: datetime) -> Chart:
+    first, last = since.date(), now.date()
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    counts = drawn.values_list(TruncDate("time"), "outcome").annotate(number=Count("pk"))
+    # A database whose clock is ahead may have logged tomorrow's.
+    until_today = [(min(day, last), outcome, number) for day, outcome, number in counts]
+    return chart("Requests by day", until_today, days, "%-d %b")
+
+
+def _summary(drawn: Chart) -> str:
+    """The chart in one sentence."""
+    outcomes = ", ".join(f"{number:,} {label[0].lower()}{label[1:]}" for label, number in drawn.totals)
+    number = f"{'the newest ' if drawn.total >= REQUESTS_DRAWN else ''}{drawn.total:,}"
+    return f"{number} request{'' if drawn.total == 1 else 's'} in {len(drawn.times)} days: {outcomes}."
+
+
+def _changes(entries: Iterable[Any], now: datetime) -> list[Change]:
+    lines = map(history.line, entries)
+    return [Change(ago(line.time, now), exact(line.time), line.who, line.where, line.what) for line in lines]

@@ -40,13 +40,11 @@ lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	@$(LOCK) $(ARGS) pyproject.toml --group bench -o requirements-bench.lock
 	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
 
-ifneq ($(wildcard tools/fuzz),)
 fuzz: env ## send a running service what its own OpenAPI document allows, and more
-	@.venv/bin/python tools/fuzz $(ARGS)
-endif
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 faults: env ## kill, freeze and flood real processes, a quarter of an hour (ARGS="--quick freeze" for a part)
-	@.venv/bin/python tools/faults $(ARGS)
+	@.venv/bin/python -m tests.faults $(ARGS)
 
 bench bench-desk: var/bench/venv/.installed
 
@@ -56,10 +54,10 @@ var/bench/venv/.installed: requirements-bench.lock | env
 	@touch $@
 
 bench: ## measure against what one would write instead: bench/RESULTS.md (needs wrk, nginx, PostgreSQL; ARGS=--help)
-	@var/bench/venv/bin/python bench/run.py $(ARGS)
+	@var/bench/venv/bin/python -m bench $(ARGS)
 
 bench-desk: ## time the pages of the support desk at a million devices and ten million requests
-	@var/bench/venv/bin/python bench/desk.py $(ARGS)
+	@var/bench/venv/bin/python -m bench.desk $(ARGS)
 
 clean: ## remove everything made here but your data (.env and the database in var/)
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage var/static

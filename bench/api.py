@@ -1,19 +1,17 @@
 """Lists, searches and bulk calls of the service, over HTTP, with a token, on all its data."""
 
-import http.client
-import json
 import random
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
-from data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data
-from servers import SERVICE, running
 from tqdm import tqdm
+
+from bench.data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data
+from bench.servers import SERVICE, running
+from rig.clients import Integrator
 
 BULK = 5_000
 SORTABLE = (
@@ -63,56 +61,35 @@ class Timed:
         return self.expected is None or self.expected == self.total
 
 
-class Client:
-    """Somebody with a token, over one connection."""
-
-    def __init__(self, port: int, login: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._headers = {"Content-Type": "application/json"}
-        _, answer, _ = self.call("POST", "login", {"userName": login, "password": PASSWORD})
-        self._headers["Authorization"] = f"Bearer {answer['access_token']}"
-
-    def call(self, method: str, path: str, body: object = None, **query: object) -> tuple[int, Any, float]:
-        """Status, answer, and milliseconds."""
-        address = f"/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        sent = None if body is None else json.dumps(body)
-        began = time.perf_counter()
-        self._connection.request(method, address, sent, self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        took = (time.perf_counter() - began) * 1000
-        return answer.status, json.loads(text) if text else None, took
-
-
-def lists(data: Data, tries: int, progress: "tqdm[None]") -> list[Timed]:
+def lists(data: Data, tries: int, progress: "tqdm[Any]") -> list[Timed]:
     """Each list so many times, after a first try that does not count; in turn for the operator and a reseller."""
     results = []
     with running(SERVICE, data.url) as on:
         for who in (LOGIN_OPERATOR, LOGIN_RESELLER):
-            client = Client(on.port, who)
+            client = Integrator(on.port, who, PASSWORD)
             for kind, title, query, condition in queries(data):
                 expected = _count(data, condition, who) if condition is not None else None
                 total, times = 0, []
                 for attempt in range(tries + 1):
-                    status, answer, took = client.call("GET", "devices", **query)
+                    status, answer = client.call("GET", "/devices", **query)
                     if status not in (200, 204):
                         progress.write(f"{title}: {status} {answer}", file=sys.stderr)
                     total = answer["pages"]["totalElements"] if status == 200 else 0
                     if attempt:
-                        times.append(took)
+                        times.append(client.took * 1000)
                 results.append(Timed(kind, title, who, total, expected, times))
                 _tell(progress, results[-1])
     return results
 
 
-def bulk(data: Data, tries: int, progress: "tqdm[None]") -> list[Timed]:
+def bulk(data: Data, tries: int, progress: "tqdm[Any]") -> list[Timed]:
     """5,000 devices are created, associated, disassociated, removed, so many times."""
     group = 12
     places = [group, group + data.groups]
     times: dict[str, list[float]] = {}
     made: dict[str, int] = {}
     with running(SERVICE, data.url) as on:
-        client = Client(on.port, LOGIN_OPERATOR)
+        client = Integrator(on.port, LOGIN_OPERATOR, PASSWORD)
         for attempt in range(tries + 1):
             macs = [f"{random.getrandbits(48):012X}" for _ in range(BULK)]
             keep = {"overrideCurrentAssociation": False}
@@ -128,12 +105,12 @@ def bulk(data: Data, tries: int, progress: "tqdm[None]") -> list[Timed]:
                 ("disassociate", f"locations/{places[1]}/devices/disassociate", {"macList": macs}),
                 ("remove", "devices/remove", {"macList": macs}),
             ):
-                status, answer, took = client.call("POST", path, body)
+                status, answer = client.call("POST", f"/{path}", body)
                 made[title] = _changed(answer) if status < 300 else 0
                 if made[title] != BULK:
                     progress.write(f"{title}: {status} {str(answer)[:200]}", file=sys.stderr)
                 if attempt:
-                    times.setdefault(title, []).append(took)
+                    times.setdefault(title, []).append(client.took * 1000)
     results = [Timed("bulk", title, LOGIN_OPERATOR, made[title], BULK, times[title]) for title in times]
     for result in results:
         _tell(progress, result)
@@ -221,7 +198,7 @@ def _count(data: Data, condition: str, who: str) -> int:
     return int(data.one(COUNT.replace("{condition}", condition).replace("{groups}", groups)))
 
 
-def _tell(progress: "tqdm[None]", timed: Timed) -> None:
+def _tell(progress: "tqdm[Any]", timed: Timed) -> None:
     wrong = "" if timed.exact else f"  EXPECTED {timed.expected:,}"
     who = "operator" if timed.who == LOGIN_OPERATOR else "reseller"
     progress.write(

@@ -1,7 +1,5 @@
 """The tenants, locations and phones that everything is measured on, and what was counted of their requests."""
 
-import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from typing import Any
 import psycopg
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
+from rig import ROOT
+from rig.service import manage
 
 LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD = "bench-operator", "bench-reseller", "a bench needs no secret"
 HOT_PHONES_SHARE = 50  # one hot phone more for each so many
@@ -97,30 +96,16 @@ class Data:
     def prepare(self, environment: dict[str, str]) -> float:
         """Make the tables and fill them; how many seconds that took. A database that has other data is refused."""
         began = time.monotonic()
-        self._manage("migrate", "-v0", **environment)
+        _manage(environment, "migrate", "-v0")
         held = self.one("SELECT count(*) FROM devices_device")
         if held == 0:
-            self._manage("createsuperuser", "--noinput", f"--login={LOGIN_OPERATOR}", **environment)
+            _manage(environment, "createsuperuser", "--noinput", f"--login={LOGIN_OPERATOR}")
             self._load()
         elif held != self.devices + self.hot or self.one("SELECT count(*) FROM accounts_group") != self.groups:
             sys.exit(f"The database has {held} devices that are not the bench's: give it an empty one.")
-        self._manage("housekeeping", **environment)
+        _manage(environment, "housekeeping")
         self._write_macs()
         return time.monotonic() - began
-
-    def _manage(self, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "manage.py", *arguments]
-        password = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-        done = subprocess.run(  # noqa: S603 - our own command
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment, **password},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            sys.exit(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
 
     def _load(self) -> None:
         size = {"groups": self.groups, "hot": self.hot}
@@ -170,3 +155,10 @@ class Data:
             int(self.one("SELECT coalesce(sum(num_requests), 0) FROM devices_device")),
             int(self.one("SELECT count(*) FROM devices_access WHERE outcome = 'Redirected'")),
         )
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> None:
+    try:
+        manage({**environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}, *arguments)
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -2,7 +2,7 @@
 
     make bench-desk        a million devices, ten million rows of the access log, spreadsheets of 50,000 rows
 
-It prints a table. Runs inside tools/with_postgres, as bench/run.py does.
+It prints a table. Runs inside tools/with_postgres, as `make bench` does.
 """
 
 import argparse
@@ -18,12 +18,14 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable
+from functools import partial
 
-import run
-from data import LOGIN_OPERATOR, PASSWORD, Data
 from openpyxl import Workbook
-from servers import SERVICE, running, service_environment
 from tqdm import tqdm
+
+from bench.__main__ import INSIDE, start_server
+from bench.data import LOGIN_OPERATOR, PASSWORD, Data
+from bench.servers import SERVICE, running, service_environment
 
 # Thirty days of requests by known phones and, one in fifty, by unknown ones; one in ten is refused.
 LOG = """
@@ -83,8 +85,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="of the spreadsheets (50,000)")
     parser.add_argument("--tries", type=int, default=5)
     options = parser.parse_args()
-    if run.INSIDE not in os.environ:
-        run.start_server()
+    if INSIDE not in os.environ:
+        start_server("bench.desk")
     data = Data(os.environ["DATABASE_URL"], options.devices)
     data.prepare(service_environment(data.url))
     fill_log(data, options.log)
@@ -92,7 +94,7 @@ def main() -> None:
         browser = Browser(on.port)
         print(f"| page | median of {options.tries}, ms | slowest, ms |\n|---|---|---|")
         for title, path in pages(data):
-            times = [timed(lambda path=path: browser.get(path)) for _ in range(options.tries + 1)][1:]
+            times = [timed(partial(browser.get, path)) for _ in range(options.tries + 1)][1:]
             print(f"| {title} | {statistics.median(times):,.0f} | {max(times):,.0f} |", flush=True)
         print("\n| spreadsheet | preview, s | import, s | slowest request, s | steps of the bar |")
         print("|---|---|---|---|---|")

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from servers import FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
+
+from bench.servers import FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import plot
-from data import LOGIN_OPERATOR
-from plot import Figures, rounds_of
-from servers import ALL, FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
-from storm import CONNECTIONS
+
+from bench import plot
+from bench.data import LOGIN_OPERATOR
+from bench.plot import Figures, rounds_of
+from bench.servers import ALL, FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
+from bench.storm import CONNECTIONS
 
 mpl.use("Agg")
 

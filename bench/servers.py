@@ -3,37 +3,26 @@
 import contextlib
 import http.client
 import os
-import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import machine
-from data import ROOT
+from rig import HOST, ROOT
+from rig.nginx import Nginx
+from rig.processes import children, end, free_port, is_open, memory_of, processor_seconds, wait_for
+from rig.service import WORKERS, environment, launch
 
-WORKERS = 2
 FILES = ROOT / "var/bench"
 
 NGINX = """
-daemon off;
 worker_processes {workers};
 worker_rlimit_nofile 20000;
-pid {files}/nginx.pid;
-error_log {files}/nginx.log;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off;
-    client_body_temp_path {files}/nginx-body;
-    proxy_temp_path {files}/nginx-proxy;
-    fastcgi_temp_path {files}/nginx-fastcgi;
-    uwsgi_temp_path {files}/nginx-uwsgi;
-    scgi_temp_path {files}/nginx-scgi;
     keepalive_requests 1000000;
     upstream service {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000; }}
     server {{
@@ -73,20 +62,10 @@ ALL = (SERVICE, PLAIN, FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED)
 BEHIND_NGINX = Server("behind_nginx", "this service behind nginx", drain=2, logs=True)
 
 
+@cache
 def service_environment(url: str) -> dict[str, str]:
     """What the service is started with, as in production; the secrets live as long as this run."""
-    return {
-        "DATABASE_URL": url,
-        "SECRET_KEY": _SECRETS[0],
-        "JWT_SIGNING_KEY": _SECRETS[1],
-        "HTTPS": "off",
-        "WEB_WORKERS": str(WORKERS),
-        "TRUSTED_PROXIES": "127.0.0.1",
-        "LOG_LEVEL": "WARNING",
-    }
-
-
-_SECRETS = (secrets.token_urlsafe(48), secrets.token_urlsafe(48))
+    return environment(url)
 
 
 @dataclass(frozen=True)
@@ -99,11 +78,11 @@ class Running:
 
     def processor_seconds(self) -> float:
         """Processor time used so far."""
-        return sum(machine.processor_seconds(process.pid) for process in self.processes)
+        return sum(processor_seconds(process.pid) for process in self.processes)
 
     def wait_until_ready(self) -> None:
         """Until it answers, and no worker is still busy with its start."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
         connection.request("GET", "/000000000000")
         connection.getresponse().read()
         connection.close()
@@ -114,9 +93,7 @@ class Running:
 
     def memory_of_workers(self) -> list[float]:
         """The memory of each worker of the last process that was started, in MiB."""
-        own = self.processes[-1].pid
-        parents = machine.parents()
-        return [machine.memory_of(process) for process in parents if parents[process] == own]
+        return [memory_of(process) for process in children(self.processes[-1].pid)]
 
 
 @contextlib.contextmanager
@@ -139,14 +116,7 @@ def running(server: Server, url: str) -> Iterator[Running]:
         yield on
     finally:
         for process in processes:
-            _stop(process)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            end(process)
 
 
 def _start(server: Server, port: int, url: str) -> subprocess.Popen[bytes]:
@@ -154,11 +124,9 @@ def _start(server: Server, port: int, url: str) -> subprocess.Popen[bytes]:
     gunicorn = [python, "-m", "gunicorn"]
     uvicorn = [python, "-m", "uvicorn", "--host=127.0.0.1", f"--port={port}", f"--workers={WORKERS}"]
     uvicorn += ["--no-access-log", "--log-level=warning", "--backlog=4096", "--timeout-keep-alive=30"]
-    environment = {"DATABASE_URL": url}
     if server is SERVICE:
-        command = [*gunicorn, "-c", "deploy/gunicorn.conf.py"]
-        environment = {**service_environment(url), "PORT": str(port)}
-    elif server is PLAIN:
+        return launch(service_environment(url), port, FILES / f"{server.name}.log")
+    if server is PLAIN:
         command = [*gunicorn, f"--bind={here}", f"--workers={WORKERS}", "--worker-class=gthread", "--threads=16"]
         command += [
             "--keep-alive=30",
@@ -171,34 +139,24 @@ def _start(server: Server, port: int, url: str) -> subprocess.Popen[bytes]:
     else:
         command = [*uvicorn, "bench.peers.fastapi_statement:app"]
     with (FILES / f"{server.name}.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own commands
-            command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
 
 
 def _start_nginx(port: int, *, answer: str, upstream: int = 1) -> subprocess.Popen[bytes]:
-    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    assert program
-    path = FILES / "nginx.conf"
-    path.write_text(NGINX.format(workers=WORKERS, files=FILES, port=port, answer=answer, upstream=upstream))
-    with (FILES / "nginx.log").open("ab") as log:
-        command = [program, "-p", str(FILES), "-c", str(path), "-e", str(FILES / "nginx.log")]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603
+    text = NGINX.format(workers=WORKERS, port=port, answer=answer, upstream=upstream)
+    return Nginx(FILES / "nginx", text, port).process
 
 
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    logs: list[Path] = sorted(FILES.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    sys.exit(f"A server does not start: {logs[-1].read_text()[-2000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for signum, patience in ((signal.SIGTERM, 25), (signal.SIGKILL, 5)):
-        if process.poll() is None:
-            process.send_signal(signum)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(patience)
+    with contextlib.suppress(TimeoutError):
+        wait_for(lambda: is_open(port) or process.poll() is not None, 30)
+    if not is_open(port):
+        logs: list[Path] = sorted(FILES.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        sys.exit(f"A server does not start: {logs[-1].read_text()[-2000:]}")

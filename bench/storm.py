@@ -11,11 +11,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import machine
-from data import Counts, Data
-from servers import ALL, BEHIND_NGINX, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Running, Server, running
 from tqdm import tqdm
+
+from bench.data import Counts, Data
+from bench.servers import (
+    ALL,
+    BEHIND_NGINX,
+    FASTAPI_STATEMENT,
+    NGINX_FIXED,
+    PLAIN,
+    SERVICE,
+    Running,
+    Server,
+    running,
+)
+from rig.processes import Busy, parents, processor_seconds
 
 SCRIPT = Path(__file__).with_name("storm.lua")
 CONNECTIONS = (64, 256)
@@ -47,12 +59,12 @@ class Measured:
 class Storm:
     """Loads on one database, one after the other."""
 
-    def __init__(self, data: Data, seconds: float, progress: "tqdm[None]") -> None:
+    def __init__(self, data: Data, seconds: float, progress: "tqdm[Any]") -> None:
         self.data = data
         self.seconds = seconds
         self.progress = progress
         with data.connect() as connection:
-            postmaster = machine.parents().get(connection.info.backend_pid)
+            postmaster = parents().get(connection.info.backend_pid)
         if postmaster is None:
             sys.exit("The database server must run on this machine: its processor time is read from /proc.")
         self.postmaster = postmaster
@@ -62,14 +74,14 @@ class Storm:
     ) -> Measured:
         """Ask for so long, and compare the counts."""
         seconds = seconds or self.seconds
-        before, busy = self._settled(), machine.Busy.now()
-        used = on.processor_seconds(), machine.processor_seconds(self.postmaster)
+        before, busy = self._settled(), Busy.now()
+        used = on.processor_seconds(), processor_seconds(self.postmaster)
         own = time.process_time()
         told, generator_time = wrk(
             on.port, connections, seconds, on.server.drain, macs or self.data.macs, close=close
         )
-        spent = on.processor_seconds() - used[0], machine.processor_seconds(self.postmaster) - used[1]
-        now = machine.Busy.now()
+        spent = on.processor_seconds() - used[0], processor_seconds(self.postmaster) - used[1]
+        now = Busy.now()
         foreign = now.seconds - busy.seconds - sum(spent) - generator_time - (time.process_time() - own)
         answers = int(told["answers"]) - int(told["refused"])
         counted = self._settled(answers if on.server.counts else 0, before) - before
@@ -184,7 +196,7 @@ def wrk(
     command += ["-s", str(SCRIPT), f"http://127.0.0.1:{port}/", "--", str(macs), str(seconds)]
     command += ["close" if close else "keep"]
     before = _time_of_children()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a program of the system
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"wrk failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
     told: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,10 +1,6 @@
 """No request makes the service fail, and every refusal is the documented JSON: a short `make fuzz`, in process."""
 
-import importlib.machinery
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,16 +16,8 @@ from schemathesis.core.result import Ok
 from api import tokens
 from redirect.wsgi import application
 from tests.conftest import Cast, make_device, make_location, make_operator, make_user
-
-
-def _load() -> ModuleType:
-    path = str(Path(__file__).parents[2] / "tools" / "fuzz")
-    loader = importlib.machinery.SourceFileLoader("fuzz", path)
-    spec = importlib.util.spec_from_loader("fuzz", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+from tests.fuzz import corpus, generated
+from tests.fuzz.answers import error_problem
 
 
 def service(environ: dict[str, Any], start_response: Any) -> Any:
@@ -37,10 +25,9 @@ def service(environ: dict[str, Any], start_response: Any) -> Any:
     return application(environ | {"REMOTE_ADDR": "127.0.0.1"}, start_response)
 
 
-fuzz = _load()
 load_all_checks()
 CLIENT = Client(raise_request_exception=False, enforce_csrf_checks=True)  # one: middleware is dear to load
-PROMISES = CHECKS.get_by_names(fuzz.CHECKS.split(","))
+PROMISES = CHECKS.get_by_names(generated.CHECKS.split(","))
 DOCUMENT = schemathesis.openapi.from_wsgi("/api/v1/schema", service).exclude(path="/api/v1/logout")
 OPERATIONS = [result.ok() for result in DOCUMENT.get_all_operations() if isinstance(result, Ok)]
 CASES = [
@@ -60,7 +47,7 @@ def token(cast: Cast) -> str:
         make_device(cast.provider, location=location)
     make_user(cast.reseller)
     operator = make_operator()
-    fuzz.own_id["operator"] = operator.pk
+    generated.own_id["operator"] = operator.pk
     return str(tokens.open_family(operator)["access_token"])
 
 
@@ -92,35 +79,35 @@ def test_what_the_document_knows(operation, mode, token):
     check()
 
 
-@pytest.mark.parametrize(("method", "path"), fuzz.TARGETS[::2])
+@pytest.mark.parametrize(("method", "path"), corpus.TARGETS[::2])
 def test_bodies_that_no_client_sends(token, method, path):
-    for body in fuzz.BODIES:
-        _send(token, method, fuzz.API + path, body)
+    for body in corpus.BODIES:
+        _send(token, method, corpus.API + path, body)
 
 
-@pytest.mark.parametrize("path", fuzz.LISTS)
+@pytest.mark.parametrize("path", corpus.LISTS)
 def test_queries_that_no_client_sends(token, path):
-    for query in fuzz.QUERIES:
-        _send(token, "GET", f"{fuzz.API}{path}?{query}")
+    for query in corpus.QUERIES:
+        _send(token, "GET", f"{corpus.API}{path}?{query}")
 
 
 @pytest.mark.parametrize(
     "template", ["groups/{}", "users/{}", "devices/{}", "locations/{}", "locations/{}/devices"]
 )
 def test_ids_that_nobody_has(token, template):
-    for identity in fuzz.IDS:
-        _send(token, "GET", f"{fuzz.API}/" + template.format(identity))
+    for identity in corpus.IDS:
+        _send(token, "GET", f"{corpus.API}/" + template.format(identity))
 
 
-@pytest.mark.parametrize("method", fuzz.METHODS)
+@pytest.mark.parametrize("method", corpus.METHODS)
 def test_methods_that_nobody_knows(token, method):
-    for path in fuzz.METHOD_PATHS:
+    for path in corpus.METHOD_PATHS:
         _send(token, method, path, b"{}")
 
 
-@pytest.mark.parametrize("kind", fuzz.CONTENT_TYPES)
+@pytest.mark.parametrize("kind", corpus.CONTENT_TYPES)
 def test_content_types_that_nobody_knows(token, kind):
-    _send(token, "POST", fuzz.API + "/groups", b'{"name":"x","groupType":"Reseller"}', kind)
+    _send(token, "POST", corpus.API + "/groups", b'{"name":"x","groupType":"Reseller"}', kind)
 
 
 def _send(token: str, method: str, target: str, body: bytes = b"", content_type: str = "application/json") -> None:
@@ -134,5 +121,5 @@ def _send(token: str, method: str, target: str, body: bytes = b"", content_type:
         headers={"Authorization": f"Bearer {token}"},
     )
     if method != "HEAD":
-        problem = fuzz.error_problem(answer.status_code, answer.get("Content-Type", ""), answer.content)
+        problem = error_problem(answer.status_code, answer.get("Content-Type", ""), answer.content)
         assert problem is None, (method, target[:200], body[:200])

@@ -1,23 +1,15 @@
 """A real Chromium, and the real service with the demo data, as support staff meet them."""
 
 import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-NOT_COPIED = shutil.ignore_patterns(".*", "var", "__pycache__")
+from rig import ROOT
+from rig.service import Copy, newcomers_copy
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: a root account, such as a container's, can have none. The rest keeps it from calling home.
 OPTIONS = [
@@ -30,70 +22,12 @@ OPTIONS = [
 ]
 
 
-@dataclass
-class Service:
-    """A running service: its folder, its address and the platform operator's password."""
-
-    folder: Path
-    address: str
-    password: str
-
-    def manage(self, *arguments: str, **environment: str) -> str:
-        """What a command of manage.py printed."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=self.folder,
-            env=_environment() | environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {"LOGIN_LIMIT_PER_SOURCE": "0", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
-
-
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A copy of the project, served by `make run`'s own script with its demo data."""
-    folder = tmp_path_factory.mktemp("desk") / "copy"
-    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    output = folder.parent / "output"
-    with output.open("w") as file:
-        server = subprocess.Popen(
-            [sys.executable, "tools/run"],
-            cwd=folder,
-            env=_environment() | {"PORT": str(port)},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            until = time.monotonic() + 90
-            while not _is_ready(address):
-                if time.monotonic() > until or server.poll() is not None:
-                    pytest.fail(f"The service did not start:\n{output.read_text()}")
-                time.sleep(0.3)
-            logins = (folder / "var/demo-logins.txt").read_text()
-            found = re.search(r"Password of all demo users: (\S+)", logins)
-            assert found, logins
-            yield Service(folder, address, found[1])
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(20)
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{address}/readyz", timeout=5)  # noqa: S310 - our own
-    except OSError:
-        return False
-    return True
+    unlimited = {"LOGIN_LIMIT_PER_SOURCE": "0", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
+    with newcomers_copy(tmp_path_factory.mktemp("desk"), **unlimited) as copy:
+        yield copy
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +45,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(service: Service, chromium: Any) -> Iterator[Callable[..., Any]]:
+def open_page(service: Copy, chromium: Any) -> Iterator[Callable[..., Any]]:
     """Opens a page of the service for a member of staff who has logged in by the form.
 
     Whatever the browser complains of fails the test: errors of scripts, of the content policy, of loading.

@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-from tests.browser.conftest import PHONE, Service
+from rig.service import Copy
+from tests.browser.conftest import PHONE
 
 pytestmark = pytest.mark.browser
 
 
-def redirect_of(service: Service, path: str) -> str:
+def redirect_of(service: Copy, path: str) -> str:
     """Ask as a phone does; where it is sent ("" if nowhere)."""
     connection = http.client.HTTPConnection(service.address.removeprefix("http://"), timeout=10)
     connection.request("GET", path, headers={"User-Agent": "AUDC-IPPhone-450HD/3.4.6"})

@@ -15,13 +15,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import api
-import machine
-import report
-from data import ROOT, Data
-from servers import ALL, service_environment
-from storm import CONNECTIONS, Storm
 from tqdm import tqdm
+
+from bench import api, machine, report
+from bench.data import Data
+from bench.servers import ALL, service_environment
+from bench.storm import CONNECTIONS, Storm
+from rig import ROOT
+from rig.nginx import program
 
 FIGURES = ROOT / "var/bench/results.json"
 PROGRAMS = {"wrk": "wrk", "nginx": "nginx"}
@@ -45,7 +46,7 @@ def main() -> None:
         parser.error("--devices must be at least 20,000")
     look_for_programs()
     if INSIDE not in os.environ:
-        start_server()
+        start_server("bench")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and so its servers are
     measure(options)
 
@@ -60,8 +61,8 @@ def look_for_programs() -> None:
         )
 
 
-def start_server() -> None:
-    """Begin again, inside a database server that writes as safely as one in production."""
+def start_server(module: str) -> None:
+    """Begin this module again, inside a database server that writes as safely as one in production."""
     memory = machine.memory_mib()
     settings = {
         "shared_buffers": f"{min(memory // 4, 4096)}MB",
@@ -76,7 +77,7 @@ def start_server() -> None:
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     os.environ[INSIDE] = json.dumps(settings)
-    os.execv(sys.executable, [*command, sys.executable, *sys.argv])  # noqa: S606 - ourselves
+    os.execv(sys.executable, [*command, sys.executable, "-m", module, *sys.argv[1:]])  # noqa: S606 - ourselves
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -123,9 +124,7 @@ def machine_facts(data: Data) -> dict[str, Any]:
         "versions": {
             "Python": sys.version.split()[0],
             "PostgreSQL": str(data.one("SHOW server_version")).split()[0],
-            "nginx": machine.version(
-                shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or "nginx", "-v"
-            ),
+            "nginx": machine.version(program() or "nginx", "-v"),
             "wrk": machine.version("wrk", "-v"),
             **machine.packages(
                 "Django", "gunicorn", "uvicorn", "uvloop", "psycopg", "FastAPI", "SQLAlchemy", "asyncpg"

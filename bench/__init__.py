@@ -1,0 +1,1 @@
+"""The service measured against what one would write instead: `make bench`, `make bench-desk`."""

@@ -156,7 +156,7 @@ def _start_nginx(port: int, *, answer: str, upstream: int = 1) -> subprocess.Pop
 
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(TimeoutError):
-        wait_for(lambda: is_open(port) or process.poll() is not None, 30)
+        wait_for(lambda: is_open(port) or process.poll() is not None, 60)
     if not is_open(port):
         logs: list[Path] = sorted(FILES.glob("*.log"), key=lambda path: path.stat().st_mtime)
         sys.exit(f"A server does not start: {logs[-1].read_text()[-2000:]}")

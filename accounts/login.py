@@ -1,6 +1,6 @@
 """Logging in: check a password, count failures, block, change a password.
 
-The API and the admin come through the same door. Unknown login, wrong password and blocked user look the same
+The API and the admin use the same functions. Unknown login, wrong password and blocked user look the same
 from outside, and cost the same: one hash and one committed write. Source: manual chapters 2 and 3; contract
 section 4.
 """
@@ -23,40 +23,62 @@ from audit import context
 from audit.models import HIDDEN, Changes, Event
 from audit.recording import Part, record, record_failed_login, record_list
 from redirect.db.arrays import integers
-from redirect.errors import ApiError, too_many_requests
+from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
 
 logger = logging.getLogger(__name__)
 
 
+class LoginFailed(ApiError):
+    """401, in the same words for an unknown login, a wrong password and a blocked user."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            401,
+            "Login failed: the login name or password is wrong, or the user is blocked.",
+            headers={"WWW-Authenticate": "Bearer"},
+            forceChangePasswordNextLogin=False,
+        )
+
+
+class PasswordChangeRequired(ApiError):
+    """403: the password is right, and must be changed before it opens anything."""
+
+    def __init__(self) -> None:
+        super().__init__(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
+
+
 def log_in(login: str, password: str, address: str) -> User:
     """The user of this login and password, asked for from `address`.
 
-    Raises ApiError 429 for a source over its limit; 401 if the login or password is wrong or the user is
-    blocked; 403 if the password is right but must be changed first.
+    Raises TooManyAttempts for a source over its limit; LoginFailed if the login or password is wrong or the user
+    is blocked; PasswordChangeRequired if the password is right but must be changed first.
     """
     user = _check(login, password, address)
     if user.force_change_password:
         with transaction.atomic():
             _record(user, LoginStatus.FAIL)
             record_failed_login(user, User, "the password is right, and must be changed first")
-        raise ApiError(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
+        raise PasswordChangeRequired
     return user
 
 
 def change_password(login: str, old_password: str, new_password: str, address: str) -> None:
-    """Give the user a new password; ends all tokens. Raises as `log_in` does, and 400 for a poor new password."""
+    """Give the user a new password; ends all tokens.
+
+    Raises as `log_in` does, and PasswordNotAllowed for a new password that is too weak or the old one.
+    """
     user = _check(login, old_password, address)
     context.act_as(user)
     if new_password == old_password:
-        raise passwords.not_allowed("newPassword", ["The new password must differ from the old one."])
+        raise passwords.PasswordNotAllowed("newPassword", ["The new password must differ from the old one."])
     passwords.check_allowed("newPassword", new_password, user)
     encoded = passwords.hashed(new_password)
     with transaction.atomic():
         # The old hash in the condition: of two changes at once only one can have known the password.
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, force_change_password=False):
-            raise failed()
+            raise LoginFailed
         record(Event.PASSWORD_CHANGED, user, {"password": [HIDDEN, HIDDEN]})
         user.end_tokens()
     logger.info("User %s has a new password", user.pk)
@@ -121,7 +143,7 @@ def _check(login: str, password: str, address: str) -> User:
             _record_failure(user)
         record_failed_login(user, User, _why_refused(user, right=right) if user else "")
     logger.info("A login from %s failed", address)
-    raise failed()
+    raise LoginFailed
 
 
 def _why_refused(user: User, *, right: bool) -> str:
@@ -130,16 +152,6 @@ def _why_refused(user: User, *, right: bool) -> str:
     if user.blocked_since:
         return f"the user is blocked; the password was {'right' if right else 'wrong'}"
     return "wrong password"
-
-
-def failed() -> ApiError:
-    """401 in the same words for an unknown login, a wrong password and a blocked user."""
-    return ApiError(
-        401,
-        "Login failed: the login name or password is wrong, or the user is blocked.",
-        headers={"WWW-Authenticate": "Bearer"},
-        forceChangePasswordNextLogin=False,
-    )
 
 
 def _record(user: User, status: LoginStatus, **changes: Any) -> None:
@@ -182,7 +194,7 @@ def _record_failure(user: User) -> None:
 
 
 def _admit(source: str) -> None:
-    """Count an attempt of this source; raises ApiError 429 before any hashing if it had too many."""
+    """Count an attempt of this source; raises TooManyAttempts before any hashing if it had too many."""
     now = int(time.time())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -199,7 +211,7 @@ def _admit(source: str) -> None:
         (attempts,) = cursor.fetchone()
     if 0 < settings.LOGIN_LIMIT_PER_SOURCE < attempts:
         logger.warning("Source %s is over its limit of logins", source)
-        raise too_many_requests(60 - now % 60)
+        raise TooManyAttempts(60 - now % 60)
 
 
 def _now() -> Any:

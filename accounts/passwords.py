@@ -1,4 +1,4 @@
-"""Passwords: which ones are good enough, and how they are hashed without hurting anybody else.
+"""Passwords: which ones are good enough, and how they are hashed without slowing down the phones.
 
 Source: contract section 4 (8 to 128 characters, not a common one, not the login, no composition rules).
 """
@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import hashers, password_validation
 from django.core.exceptions import ValidationError
 
-from redirect.errors import ApiError, FieldError, bad_request, too_many_requests
+from redirect.errors import ApiError, FieldError, TooManyAttempts
 
 MAX_LENGTH = 128
 HASHES_AT_A_TIME = 1
@@ -31,7 +31,7 @@ class Argon2(hashers.Argon2PasswordHasher):
 
 
 class MaximumLengthValidator:
-    """At most 128 characters, so that nobody makes the service hash a novel."""
+    """At most 128 characters, so that a request cannot make the service hash a long text."""
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) > MAX_LENGTH:
@@ -52,6 +52,15 @@ class NotTheLoginValidator:
         return "Your password must not be your login."
 
 
+class PasswordNotAllowed(ApiError):
+    """400: a new password that the rules refuse. `reasons` are sentences."""
+
+    def __init__(self, field: str, reasons: list[str]) -> None:
+        self.reasons = reasons
+        errors = [FieldError(field, reason) for reason in reasons]
+        super().__init__(400, f"{field}: {reasons[0]}", errors=errors)
+
+
 _hashing = threading.BoundedSemaphore(HASHES_AT_A_TIME)
 _waiting = threading.BoundedSemaphore(WAITING_AT_MOST)
 
@@ -60,10 +69,10 @@ _waiting = threading.BoundedSemaphore(WAITING_AT_MOST)
 def _turn_to_hash() -> Iterator[None]:
     """One hash at a time in this process: a flood of logins must not take the processor from the phones."""
     if not _waiting.acquire(blocking=False):
-        raise too_many_requests(2)
+        raise TooManyAttempts(2)
     try:
         if not _hashing.acquire(timeout=SECONDS_TO_WAIT):
-            raise too_many_requests(2)
+            raise TooManyAttempts(2)
         try:
             yield
         finally:
@@ -73,7 +82,7 @@ def _turn_to_hash() -> Iterator[None]:
 
 
 def matches(password: str, encoded: str | None) -> bool:
-    """Whether the password is the hashed one; does the same work where there is none. May raise ApiError 429."""
+    """Whether the password is the hashed one; the same work where there is none. May raise TooManyAttempts."""
     with _turn_to_hash():
         if encoded is None:
             hashers.make_password(password)
@@ -82,19 +91,14 @@ def matches(password: str, encoded: str | None) -> bool:
 
 
 def hashed(password: str) -> str:
-    """The password as it is stored. May raise ApiError 429."""
+    """The password as it is stored. May raise TooManyAttempts."""
     with _turn_to_hash():
         return hashers.make_password(password)
 
 
 def check_allowed(field: str, password: str, user: Any) -> None:
-    """Raise ApiError 400 naming `field` if the password is not good enough for the user."""
+    """Raise PasswordNotAllowed naming `field` if the password is not good enough for the user."""
     try:
         password_validation.validate_password(password, user)
     except ValidationError as error:
-        raise not_allowed(field, error.messages) from error
-
-
-def not_allowed(field: str, reasons: list[str]) -> ApiError:
-    """400 for a password."""
-    return bad_request(f"{field}: {reasons[0]}", [FieldError(field, reason) for reason in reasons])
+        raise PasswordNotAllowed(field, error.messages) from error

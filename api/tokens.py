@@ -15,7 +15,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from accounts.login import failed
+from accounts.login import LoginFailed
 from accounts.models import TokenFamily, User
 from audit import context
 from audit.models import Event
@@ -37,14 +37,14 @@ class IdToken(Token):
 def open_family(user: User) -> dict[str, Any]:
     """Start a login: the token attributes of the login answer.
 
-    Raises ApiError 401 if the user has another password by now than the one that was checked, or is gone.
+    Raises LoginFailed if the user has another password by now than the one that was checked, or is gone.
     """
     family = TokenFamily(user=user)
     tokens = _tokens(family)
     with transaction.atomic():
         same = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
         if same.select_for_update(no_key=True).values_list("pk").first() is None:
-            raise failed()
+            raise LoginFailed
         user.token_families.filter(expires_at__lt=timezone.now()).delete()
         family.save(force_insert=True)
     return tokens

@@ -8,20 +8,26 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts.login import change_password, log_in
+from accounts.login import PasswordChangeRequired, change_password, log_in
 from accounts.models import User
-from redirect.errors import ApiError
+from accounts.passwords import PasswordNotAllowed
+from redirect.errors import ApiError, TooManyAttempts
 
 
 def refusal(error: ApiError) -> ValidationError:
-    """Why accounts/login.py let nobody in, as the sentence that a form shows."""
-    match error.status:
-        case 429:
-            wait = error.headers["Retry-After"]
-            return ValidationError(f"There were too many attempts. Try again in {wait} seconds.")
+    """Why accounts/login.py refused, as the sentence that a form shows."""
+    match error:
+        case TooManyAttempts():
+            return ValidationError(f"There were too many attempts. Try again in {error.retry_after} seconds.")
+        case PasswordNotAllowed():
+            return ValidationError(error.reasons[0])
         case _:
-            first = error.body.get("errors", [error.body])[0]
-            return ValidationError(first["description"])
+            return ValidationError(str(error))
+
+
+def field_of(error: ApiError) -> str:
+    """The field of a password form that the refusal is about."""
+    return "new_password1" if isinstance(error, PasswordNotAllowed) else "old_password"
 
 
 class LoginForm(AuthenticationForm):
@@ -39,7 +45,7 @@ class LoginForm(AuthenticationForm):
             try:
                 self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
             except ApiError as error:
-                if error.status == 403:
+                if isinstance(error, PasswordChangeRequired):
                     self.confirm_login_allowed(User.objects.get_by_natural_key(login))
                     self.change_due = True
                 raise refusal(error) from error
@@ -71,7 +77,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
                     self.user.get_username(), cleaned["old_password"], cleaned["new_password1"], self.address
                 )
             except ApiError as error:
-                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
+                self.add_error(field_of(error), refusal(error))
             self.user.refresh_from_db()
         return cleaned
 
@@ -110,7 +116,7 @@ class DuePasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
             try:
                 change_password(login, old, new, self.address)
             except ApiError as error:
-                self.add_error("new_password1" if error.status == 400 else "old_password", refusal(error))
+                self.add_error(field_of(error), refusal(error))
             else:
                 self.user = User.objects.get_by_natural_key(login)
         return cleaned

@@ -1,4 +1,8 @@
-"""What every refusal of this service looks like: a status and a sentence for a person."""
+"""What every refusal of this service looks like: a status and a sentence for a person.
+
+The functions are the ready sentences. What a caller catches is a class of its own: here, or beside the code that
+raises it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ class ApiError(Exception):
 
     `errors` adds the attributes at fault, of which at most 20 are shown; `headers` are HTTP headers;
     any other keyword becomes an attribute of the body (the login's `forceChangePasswordNextLogin`).
-    Source: contract of the error body, manual chapter 13.
+    `str(error)` is the description. Source: contract of the error body, manual chapter 13.
     """
 
     def __init__(
@@ -63,18 +67,33 @@ def forbidden(description: str = "Your permission level does not allow this.") -
 
 
 def not_found() -> ApiError:
-    """404, in the same words for what does not exist and for what is somebody else's."""
+    """404, in the same words for what does not exist and for what another tenant owns."""
     return ApiError(404, "Not found.")
 
 
-def conflict(description: str = "Changed by another request, try again.") -> ApiError:
+class Conflict(ApiError):
     """409: well formed and allowed, but the state of the data stands against it."""
-    return ApiError(409, description)
+
+    def __init__(self, description: str = "Changed by another request, try again.") -> None:
+        super().__init__(409, description)
 
 
-def too_many_requests(retry_after: int, description: str = "Too many requests.") -> ApiError:
+class TooManyAttempts(ApiError):
     """429, with the seconds to wait."""
-    return ApiError(429, description, headers={"Retry-After": str(max(1, retry_after))})
+
+    def __init__(self, retry_after: int, description: str = "Too many requests.") -> None:
+        self.retry_after = max(1, retry_after)
+        super().__init__(429, description, headers={"Retry-After": str(self.retry_after)})
+
+
+def conflict(description: str = "Changed by another request, try again.") -> Conflict:
+    """See the class."""
+    return Conflict(description)
+
+
+def too_many_requests(retry_after: int, description: str = "Too many requests.") -> TooManyAttempts:
+    """See the class."""
+    return TooManyAttempts(retry_after, description)
 
 
 def unavailable(retry_after: int = 5) -> ApiError:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from django.db import OperationalError, transaction
 
-from redirect.errors import conflict
+from redirect.errors import Conflict
 
 ATTEMPTS = 3
 
@@ -20,7 +20,7 @@ class LostRace(Exception):
 
 
 def in_transaction(work: Callable[[], Result]) -> Result:
-    """Run `work` in a transaction, again if it lost a race; raises ApiError 409 if it lost three times."""
+    """Run `work` in a transaction, again if it lost a race; raises Conflict if it lost three times."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
@@ -30,7 +30,7 @@ def in_transaction(work: Callable[[], Result]) -> Result:
         except OperationalError as error:
             if not lost_race(error):
                 raise
-    raise conflict()
+    raise Conflict
 
 
 def lost_race(exception: Exception) -> bool:

@@ -7,22 +7,21 @@ section 4.
 
 import logging
 import time
-from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import passwords
-from accounts.models import LoginSource, LoginStatus, TokenFamily, User, block_horizon
+from accounts.models import LoginSource, LoginStatus, User, block_horizon
+from accounts.sessions import end_tokens
 from audit import context
-from audit.models import HIDDEN, Changes, Event
-from audit.recording import Part, record, record_failed_login, record_list
-from redirect.db.arrays import integers
+from audit.models import HIDDEN, Event
+from audit.recording import record, record_failed_login
 from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
 
@@ -80,51 +79,8 @@ def change_password(login: str, old_password: str, new_password: str, address: s
         if not unchanged.update(password=encoded, force_change_password=False):
             raise LoginFailed
         record(Event.PASSWORD_CHANGED, user, {"password": [HIDDEN, HIDDEN]})
-        user.end_tokens()
+        end_tokens([user.pk])
     logger.info("User %s has a new password", user.pk)
-
-
-def unblock(users: Collection[int]) -> None:
-    """Let these users, by their ids, log in again at once."""
-    failed = Q(fail_login_attempts__gt=0) | Q(user_block_time__isnull=False)
-    with transaction.atomic():
-        found = _locked(users, failed)
-        User.objects.filter(pk__in=integers(list(found))).update(fail_login_attempts=0, user_block_time=None)
-        _record_users(Event.UNBLOCKED, found)
-
-
-def force_password_change(users: Collection[int]) -> None:
-    """Refuse the next login of these users until they change the password; their tokens go on."""
-    with transaction.atomic():
-        found = _locked(users, Q(force_change_password=False))
-        User.objects.filter(pk__in=integers(list(found))).update(force_change_password=True)
-        _record_users(Event.CHANGED, found, {"force_change_password": [False, True]})
-
-
-def end_tokens(users: Collection[int]) -> None:
-    """Every token of these users is dead from now on."""
-    with transaction.atomic():
-        found = _locked(users, Exists(TokenFamily.objects.filter(user=OuterRef("pk"))))
-        TokenFamily.objects.filter(user__in=integers(list(found))).delete()
-        _record_users(Event.TOKENS_ENDED, found)
-
-
-def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:
-    """Those of the users, by their ids, that meet the condition, with their groups (0: none)."""
-    rows = User.objects.filter(condition, pk__in=integers(users)).order_by("pk")
-    rows = rows.select_for_update(of=("self",), no_key=True)
-    return {pk: group_id or 0 for pk, group_id in rows.values_list("pk", "group_id")}
-
-
-def _record_users(event: Event, users: dict[int, int], changes: Changes | None = None) -> None:
-    if len(users) == 1:
-        record(event, User.objects.get(pk=next(iter(users))), changes)
-        return
-    by_group: dict[int, list[int]] = {}
-    for pk, group_id in users.items():
-        by_group.setdefault(group_id, []).append(pk)
-    parts = [Part(group_id, event, listed) for group_id, listed in by_group.items()]
-    record_list(event, User, parts, changes)
 
 
 def _check(login: str, password: str, address: str) -> User:

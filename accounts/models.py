@@ -1,4 +1,4 @@
-"""Who: groups (resellers and their providers), users, and the logins that are open."""
+"""Who: groups (resellers and their providers), users, and their open logins."""
 
 import uuid
 from datetime import datetime
@@ -15,8 +15,6 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
-from audit.models import Event
-from audit.recording import record
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"
 
@@ -107,10 +105,10 @@ class Group(models.Model):
 
 
 class UserQuerySet(ScopedQuerySet["User"]):
-    """Users; those without a group are in nobody's scope but the platform operator's."""
+    """Users; one without a group is in the scope of the platform operator only."""
 
     def named(self, login: str) -> "UserQuerySet":
-        """The user of this login, in any case; other letters than ASCII's fold to nobody."""
+        """The user of this login, in any case; a login with other letters than ASCII's has no user."""
         return self.filter(Exact(Lower("login"), login.lower())) if login.isascii() else self.none()
 
     def with_active_block(self) -> "UserQuerySet":
@@ -222,17 +220,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         providers = Group.objects.filter(reseller=self.group) if self.group.is_reseller else Group.objects.none()
         return [self.group.pk, *providers.values_list("pk", flat=True)]
 
+    def sees(self, group_id: int | None) -> bool:
+        """Whether the group is in the user's scope: the rule of `visible_to`, for an id that is at hand."""
+        return self.is_operator or group_id in self.groups_in_scope
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """With the audit log's entry or not at all, also where Django's own commands save."""
         with transaction.atomic():
             super().save(*args, **kwargs)
-
-    def end_tokens(self) -> None:
-        """Every token of this user, of all logins, is dead from now on."""
-        with transaction.atomic():
-            ended, _ = self.token_families.all().delete()
-            if ended:
-                record(Event.TOKENS_ENDED, self)
 
 
 class TokenFamily(models.Model):

@@ -3,18 +3,25 @@
 A user without a group who is not the platform operator sees nothing. Source: manual 10.1; contract section 3.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from django.db.models import Model, QuerySet
 
 from redirect.db.arrays import ids
 
-if TYPE_CHECKING:
-    from accounts.models import User
-
 Row = TypeVar("Row", bound=Model)
+
+
+class Viewer(Protocol):
+    """What the scope asks of a user (accounts/models.py)."""
+
+    group_id: int | None
+
+    @property
+    def is_operator(self) -> bool: ...
+
+    @property
+    def groups_in_scope(self) -> list[int]: ...
 
 
 class ScopedQuerySet(QuerySet[Row]):
@@ -22,7 +29,7 @@ class ScopedQuerySet(QuerySet[Row]):
 
     group_path: ClassVar[str] = "group__"
 
-    def visible_to(self, user: User, *, depth: int = 1) -> Self:
+    def visible_to(self, user: Viewer, *, depth: int = 1) -> Self:
         """The rows in the user's scope.
 
         `depth` 0 keeps those of the scope's high-level groups (resellers; a provider for its own users), 1 adds
@@ -30,7 +37,7 @@ class ScopedQuerySet(QuerySet[Row]):
         """
         if user.is_operator:
             return self if depth else self.exclude(**{f"{self.group_path}reseller__isnull": False})
-        if user.group is None:
+        if user.group_id is None:
             return self.none()
-        groups = user.groups_in_scope if depth else [user.group.pk]
+        groups = user.groups_in_scope if depth else [user.group_id]
         return self.filter(**{f"{self.group_path}id__in": ids(groups)})

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Group, User
-from accounts.scope import ScopedQuerySet
+from accounts.scope import ScopedQuerySet, Viewer
 from devices import mac
 from devices.reconcile import CHANGING, GOOD, RowOutcome
 from locations import url_template
@@ -40,7 +40,7 @@ class DeviceQuerySet(ScopedQuerySet["Device"]):
 class AccessQuerySet(ScopedQuerySet["Access"]):
     """Accesses; each is in the scope of the group that had the device at that moment."""
 
-    def visible_to(self, user: User, *, depth: int = 1) -> Self:
+    def visible_to(self, user: Viewer, *, depth: int = 1) -> Self:
         if user.is_operator:
             return self
         return self.filter(group_id__in=Group.objects.visible_to(user, depth=depth).values("id"))

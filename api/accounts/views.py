@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts import login, passwords
 from accounts.models import Group, GroupType, User, UserQuerySet
+from accounts.sessions import end_tokens
 from api import tokens
 from api.access import Action, ScopedView, change, locked, may
 from api.accounts.filters import UserFilters
@@ -238,7 +239,7 @@ class UserView(ScopedView):
             user = locked(visible)
             change(user, changes)
             if password is not None:
-                user.end_tokens()
+                end_tokens([user.pk])
         return Response(UserSerializer(user).data)
 
     def delete(self, request: Request, id: int) -> Response:

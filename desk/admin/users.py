@@ -15,8 +15,8 @@ from django.utils.formats import date_format
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from accounts.login import end_tokens, force_password_change, unblock
 from accounts.models import User, block_horizon
+from accounts.sessions import end_tokens, force_password_change, unblock
 from desk.admin.base import TableAdmin
 from desk.export import ExportAdmin, UserResource
 
@@ -71,7 +71,7 @@ class PasswordForm(AdminPasswordChangeForm):
         with transaction.atomic():
             user.save(update_fields=["password"])
             unblock([user.pk])
-            user.end_tokens()
+            end_tokens([user.pk])
         return user
 
 
@@ -173,7 +173,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         """Tokens tell of the rights that a user had; the caller's transaction ends them with the change."""
         super().save_model(request, obj, form, change)
         if ENDS_TOKENS.intersection(form.changed_data):
-            obj.end_tokens()
+            end_tokens([obj.pk])
 
     @admin.display(description="blocked since")
     def blocked_since(self, user: Any) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts import login as logins
 from accounts.models import User
+from accounts.sessions import unblock
 from tests.conftest import PASSWORD, Api, Cast, make_user
 
 NEW = "another horse 8 staple"
@@ -168,7 +168,7 @@ def test_support_staff_end_a_block(ada: User, shown: Callable[[], dict[str, Any]
     """What the admin's action calls."""
     fail(10)
     ada.refresh_from_db()
-    logins.unblock([ada.pk])
+    unblock([ada.pk])
     assert (shown()["failLoginAttempts"], shown()["userBlockTime"]) == (0, None)
     assert log_in() == 200
 

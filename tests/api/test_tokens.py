@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import TokenFamily, User
+from accounts.sessions import end_tokens
 from api import tokens
 from tests.conftest import PASSWORD, Api, Cast, make_operator, make_user
 
@@ -345,7 +346,7 @@ def be_deleted(ada: User, administrator: Api) -> None:
 
 
 def have_them_ended(ada: User, administrator: Api) -> None:
-    ada.end_tokens()
+    end_tokens([ada.pk])
 
 
 ENDINGS = [

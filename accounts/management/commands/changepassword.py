@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib.auth.management.commands import changepassword
 
-from accounts import login
 from accounts.models import User
+from accounts.sessions import end_tokens, unblock
 from audit import context
 
 
@@ -17,6 +17,6 @@ class Command(changepassword.Command):
         with context.of_command("changepassword"):
             done: str | None = super().handle(*args, **options)
             user = User.objects.get_by_natural_key(options["username"] or getpass.getuser())
-            user.end_tokens()
-            login.unblock([user.pk])
+            end_tokens([user.pk])
+            unblock([user.pk])
         return done

@@ -1,0 +1,53 @@
+"""What is done to the logins of users, one or many: unblock, demand a new password, end what is open."""
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from accounts.models import TokenFamily, User
+from audit.models import Changes, Event
+from audit.recording import Part, record, record_list
+from redirect.db.arrays import integers
+
+
+def unblock(users: Collection[int]) -> None:
+    """Let these users, by their ids, log in again at once."""
+    failed = Q(fail_login_attempts__gt=0) | Q(user_block_time__isnull=False)
+    with transaction.atomic():
+        found = _locked(users, failed)
+        User.objects.filter(pk__in=integers(list(found))).update(fail_login_attempts=0, user_block_time=None)
+        _record(Event.UNBLOCKED, found)
+
+
+def force_password_change(users: Collection[int]) -> None:
+    """Refuse the next login of these users until they change the password; their tokens stay valid."""
+    with transaction.atomic():
+        found = _locked(users, Q(force_change_password=False))
+        User.objects.filter(pk__in=integers(list(found))).update(force_change_password=True)
+        _record(Event.CHANGED, found, {"force_change_password": [False, True]})
+
+
+def end_tokens(users: Collection[int]) -> None:
+    """End all logins of these users: none of their tokens is valid from now on."""
+    with transaction.atomic():
+        found = _locked(users, Exists(TokenFamily.objects.filter(user=OuterRef("pk"))))
+        TokenFamily.objects.filter(user__in=integers(list(found))).delete()
+        _record(Event.TOKENS_ENDED, found)
+
+
+def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:
+    """Those of the users that meet the condition: their groups (0: none) by their ids."""
+    rows = User.objects.filter(condition, pk__in=integers(users)).order_by("pk")
+    rows = rows.select_for_update(of=("self",), no_key=True)
+    return {pk: group_id or 0 for pk, group_id in rows.values_list("pk", "group_id")}
+
+
+def _record(event: Event, users: dict[int, int], changes: Changes | None = None) -> None:
+    if len(users) == 1:
+        record(event, User.objects.get(pk=next(iter(users))), changes)
+        return
+    by_group: dict[int, list[int]] = {}
+    for pk, group_id in users.items():
+        by_group.setdefault(group_id, []).append(pk)
+    record_list(event, User, [Part(group_id, event, listed) for group_id, listed in by_group.items()], changes)

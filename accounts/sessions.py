@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import TokenFamily, User
 from audit.models import Changes, Event
-from audit.recording import Part, record, record_list
+from audit.recording import parts_of, record, record_list
 from redirect.db.arrays import integers
 
 
@@ -46,8 +46,5 @@ def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:
 def _record(event: Event, users: dict[int, int], changes: Changes | None = None) -> None:
     if len(users) == 1:
         record(event, User.objects.get(pk=next(iter(users))), changes)
-        return
-    by_group: dict[int, list[int]] = {}
-    for pk, group_id in users.items():
-        by_group.setdefault(group_id, []).append(pk)
-    record_list(event, User, [Part(group_id, event, listed) for group_id, listed in by_group.items()], changes)
+    else:
+        record_list(event, User, parts_of(event, users), changes)

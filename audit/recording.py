@@ -3,7 +3,7 @@
 Single rows that are saved or deleted need nothing: audit/tracking.py names the models that are watched.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,23 @@ class Part:
     names: Sequence[str] | Sequence[int]
 
 
+def parts_of(done: str, owners: Mapping[Any, int]) -> list[Part]:
+    """The objects of a bulk call, given with the group that owns each, as the parts of its entry."""
+    by_group: dict[int, list[Any]] = {}
+    for name, group_id in owners.items():
+        by_group.setdefault(group_id, []).append(name)
+    return [Part(group_id, done, names) for group_id, names in by_group.items()]
+
+
 def record(event: Event, row: Model, changes: Changes | None = None) -> None:
     """Leave an entry about one row."""
     Entry.objects.note(event, row, changes)
 
 
 def record_failed_login(user: Model | None, model: type[Model], reason: str = "") -> None:
-    """Leave an entry about a refused login. Of an unknown one no text is kept: it may be somebody's password.
+    """Leave an entry about a refused login; the reason is for support staff.
 
-    The reason is for support staff.
+    Of an unknown login no text is kept: it may be a password, typed into the wrong field.
     """
     if user is not None:
         Entry.objects.note(Event.LOGIN_FAILED, user, reason=reason)

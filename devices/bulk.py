@@ -1,4 +1,4 @@
-"""A list of MACs in one transaction: create, remove, associate, disassociate, move; put, each to its own place.
+"""A list of MACs in one transaction: create, upsert, remove, associate, disassociate, move.
 
 Each call takes effect as a whole or not at all, with a number of statements that does not depend on the length of
 the list. Rows are locked in the order of their MACs, as every other writer does, so that two calls wait for each
@@ -14,16 +14,20 @@ from django.db.models import QuerySet
 
 from accounts.models import Group
 from audit.models import Changes, Event
-from audit.recording import Part, record_list
-from devices import mac
+from audit.recording import Part, parts_of, record_list
+from devices.mac import InvalidMAC, display, normalize
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, apply, outcome_of
 from locations.models import Location
-from redirect.db.arrays import integers, table_of, table_of_rows, texts
+from redirect.db.arrays import Kind, integers, table_of, table_of_rows, texts
 from redirect.db.transactions import LostRace, in_transaction
-from redirect.errors import ApiError, FieldError, bad_request, not_found
+from redirect.errors import ApiError, FieldError, bad_attribute, bad_request, not_found
 
 UNSET: Any = object()
+
+
+class UnknownDevices(ApiError):
+    """400: MACs of the list that are not devices of the group, be they unknown or another group's."""
 
 
 @dataclass
@@ -48,53 +52,53 @@ def create(
 
     A device of another group is never touched. Raises ApiError 400 if the location is not the group's.
     """
-    spelled = [_normalized(text) for text in mac_list]
-    macs = sorted({text for text in spelled if text is not None})
+    normalized = [_normalized(sent) for sent in mac_list]
+    macs = sorted({mac for mac in normalized if mac is not None})
 
     def work() -> tuple[set[str], dict[str, RowOutcome]]:
-        if location_id is not None:
-            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
+        _lock_location_of(group, location_id)
         new = _insert(group, macs, location_id, description)
-        met = [DesiredDevice(text, group.pk, location_id) for text in macs if text not in new]
-        verdicts = _settle(met, override=override)
-        associated = [text for text, verdict in verdicts.items() if verdict is RowOutcome.MOVED]
+        outcomes = _change(
+            [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new], override=override
+        )
+        associated = [mac for mac, outcome in outcomes.items() if outcome is RowOutcome.MOVED]
         record_list(
             Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
             Device,
             [Part(group.pk, "Created", sorted(new)), Part(group.pk, "Associated", associated)],
             _given(location=location_id, description=description if new else None),
         )
-        return new, verdicts
+        return new, outcomes
 
-    new, verdicts = in_transaction(work)
+    new, outcomes = in_transaction(work)
     created = Created()
-    for sent, text in zip(mac_list, spelled, strict=True):
-        if text is None:
+    for sent, mac in zip(mac_list, normalized, strict=True):
+        if mac is None:
             created.invalid.append(sent)
-        elif text in new:
-            created.success.append(mac.display(text))
-            new.remove(text)  # sent again, it is a duplicate
-        elif verdicts.get(text) is RowOutcome.OTHER_GROUP:
-            created.other_group.append(mac.display(text))
+        elif mac in new:
+            created.success.append(display(mac))
+            new.remove(mac)  # sent again, it is a duplicate
+        elif outcomes.get(mac) is RowOutcome.OTHER_GROUP:
+            created.other_group.append(display(mac))
         else:
-            created.same_group.append(mac.display(text))
+            created.same_group.append(display(mac))
     return created
 
 
-def upsert(wishes: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
-    """Make or change a device for each wish, by the rules of `create` and `associate`; what became of each MAC.
+def upsert(devices: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
+    """Make or change each device, by the rules of `create` and `associate`; what became of each MAC.
 
-    Within the caller's transaction, which has locked the locations, and which puts lists in the order of MACs.
-    A description that is wished for goes to devices that exist as well.
+    Within the caller's transaction, which has locked the locations, and which calls with lists in the order of
+    MACs. A description is written to current devices as well.
     """
-    new = _insert_each(wishes)
-    verdicts = _settle([wish for wish in wishes if wish.mac not in new], override=override)
-    return verdicts | dict.fromkeys(new, RowOutcome.CREATED)
+    new = _insert_each(devices)
+    outcomes = _change([device for device in devices if device.mac not in new], override=override)
+    return outcomes | dict.fromkeys(new, RowOutcome.CREATED)
 
 
 def current_devices(macs: Iterable[str]) -> dict[str, CurrentDevice]:
     """Those of the MACs that are devices, without locking them."""
-    return _as_current(Device.objects.filter(mac__in=texts(list(macs))))
+    return _by_mac(Device.objects.filter(mac__in=texts(list(macs))))
 
 
 def lock_locations(ids: Iterable[int]) -> dict[int, int]:
@@ -104,13 +108,13 @@ def lock_locations(ids: Iterable[int]) -> dict[int, int]:
 
 
 def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
-    """Delete these devices, all of them visible, or none; how many. Raises ApiError 400 naming the others."""
+    """Delete these devices, all of them visible, or none; how many. Raises UnknownDevices naming the others."""
 
     def work() -> int:
         owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
         _refuse_missing(positions, owners)
         deleted: int = Device.objects.filter(mac__in=texts(positions))._raw_delete(Device.objects.db)
-        record_list(Event.DEVICES_REMOVED, Device, _parts("Removed", owners))
+        record_list(Event.DEVICES_REMOVED, Device, parts_of("Removed", owners))
         return deleted
 
     return in_transaction(work)
@@ -126,25 +130,25 @@ def associate(
     """Give the devices the one location of a scoped queryset; how many got it, out of how many devices.
 
     Without `override` those that have a location keep it. `description`, if given, goes to all devices of the
-    list. Raises ApiError 404 without a location, 400 naming MACs that are not devices of the location's group.
+    list. Raises ApiError 404 without a location, UnknownDevices naming MACs not of the location's group.
     """
 
     def work() -> int:
         location = _lock_location(locations, not_found())
         devices = _locked(Device.objects.filter(group=location.group_id), positions)
         rows = list(devices.values_list("pk", "mac", "location_id", "description"))
-        _refuse_missing(positions, [text for _, text, _, _ in rows])
-        chosen = [pk for pk, _, place, _ in rows if override or place is None]
+        _refuse_missing(positions, [mac for _, mac, _, _ in rows])
+        chosen = [pk for pk, _, location_id, _ in rows if override or location_id is None]
         rest = {pk for pk, _, _, _ in rows} - set(chosen)
         described = {} if description is UNSET else {"description": description}
         if rest and described:
             Device.objects.filter(pk__in=integers(rest)).update(**described)
         changed = Device.objects.filter(pk__in=integers(chosen)).update(location=location, **described)
-        moved = [text for pk, text, place, _ in rows if pk not in rest and place != location.pk]
-        others = {text for _, text, _, words in rows if words != description} if described else set()
+        moved = [mac for pk, mac, location_id, _ in rows if pk not in rest and location_id != location.pk]
+        changed_text = {mac for _, mac, _, text in rows if text != description} if described else set()
         parts = [
             Part(location.group_id, "Associated", moved),
-            Part(location.group_id, "Described", sorted(others.difference(moved))),
+            Part(location.group_id, "Described", sorted(changed_text.difference(moved))),
         ]
         told = _given(location=location.pk if moved else None, **described)
         record_list(Event.DEVICES_ASSOCIATED, Device, parts, told)
@@ -163,26 +167,19 @@ def disassociate(locations: QuerySet[Location], positions: dict[str, int]) -> tu
         location = _lock_location(locations, not_found())
         devices = _locked(Device.objects.filter(group=location.group_id), positions)
         rows = list(devices.values_list("pk", "mac", "location_id"))
-        _refuse_missing(positions, [text for _, text, _ in rows])
-        elsewhere = [text for _, text, place in rows if place != location.pk]
-        _refuse(positions, elsewhere, "is not associated with the location")
-        parts = [Part(location.group_id, "Disassociated", [text for _, text, _ in rows])]
+        _refuse_missing(positions, [mac for _, mac, _ in rows])
+        if elsewhere := [mac for _, mac, location_id in rows if location_id != location.pk]:
+            errors = _errors(positions, elsewhere, "is not associated with the location")
+            raise bad_request(errors[0].description, errors)
+        parts = [Part(location.group_id, "Disassociated", [mac for _, mac, _ in rows])]
         record_list(Event.DEVICES_DISASSOCIATED, Device, parts, {"location": [location.pk, None]})
         return Device.objects.filter(pk__in=integers([pk for pk, _, _ in rows])).update(location=None)
 
     return in_transaction(work), len(positions)
 
 
-def _parts(done: str, owners: dict[str, int]) -> list[Part]:
-    """The MACs by the group that has them, for the audit log."""
-    by_group: dict[int, list[str]] = {}
-    for text, owner in owners.items():
-        by_group.setdefault(owner, []).append(text)
-    return [Part(owner, done, listed) for owner, listed in by_group.items()]
-
-
 def _given(**values: Any) -> Changes:
-    """What the devices of a list got; what they had before differs from one to the next, and is not told."""
+    """What the devices of a list got; what they had before differs from one to the next, and is left out."""
     return {name: [None, value] for name, value in values.items() if value is not None}
 
 
@@ -191,9 +188,9 @@ def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> i
 
     def work() -> int:
         rows = list(_locked(visible, positions).values_list("mac", "group_id", "location_id"))
-        _refuse_missing(positions, [text for text, _, _ in rows])
-        had_one = {text: owner for text, owner, place in rows if place}
-        record_list(Event.DEVICES_DISASSOCIATED, Device, _parts("Disassociated", had_one))
+        _refuse_missing(positions, [mac for mac, _, _ in rows])
+        located = {mac: group_id for mac, group_id, location_id in rows if location_id}
+        record_list(Event.DEVICES_DISASSOCIATED, Device, parts_of("Disassociated", located))
         return Device.objects.filter(mac__in=texts(positions)).update(location=None)
 
     return in_transaction(work)
@@ -204,18 +201,18 @@ def move(
 ) -> int:
     """Make these devices, all of them visible, the group's, with a location of it or none; how many.
 
-    The history of the old and of the new group keeps it, for support staff with the reason.
-    They begin anew, without a description: what they were and did for their old group is not the new one's to see.
+    The history of the old and of the new group keeps it, with the reason for support staff. Description and
+    counters begin anew: the new group may not see what the old one wrote, nor what the phones did for it.
     Raises as `remove` does, and ApiError 400 if the location is not the group's.
     """
 
     def work() -> int:
-        if location_id is not None:
-            _lock_location(Location.objects.filter(pk=location_id, group=group), _not_the_groups_location())
+        _lock_location_of(group, location_id)
         owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
         _refuse_missing(positions, owners)
-        record_list(Event.DEVICES_MOVED, Device, _parts("Moved", owners), other_group_id=group.pk, reason=reason)
-        # One statement: the database does not let a device have a location of another group in between.
+        parts = parts_of("Moved", owners)
+        record_list(Event.DEVICES_MOVED, Device, parts, other_group_id=group.pk, reason=reason)
+        # One statement: the database refuses a device with a location of another group even for a moment.
         return Device.objects.filter(mac__in=texts(positions)).update(
             group=group,
             location=location_id,
@@ -230,48 +227,49 @@ def move(
 
 def _normalized(text: str) -> str | None:
     try:
-        return mac.normalize(text)
-    except mac.InvalidMAC:
+        return normalize(text)
+    except InvalidMAC:
         return None
 
 
 def positions_in(mac_list: list[str]) -> dict[str, int]:
     """The distinct MACs of a list, normalised, with the place where each stands first.
 
-    Raises ApiError 400 naming malformed ones: this is known before anybody asks whose they are.
+    Raises ApiError 400 naming malformed ones, before any look into the database.
     """
     positions: dict[str, int] = {}
     malformed = []
     for index, sent in enumerate(mac_list):
-        text = _normalized(sent)
-        if text is None:
+        mac = _normalized(sent)
+        if mac is None:
             malformed.append(FieldError(f"macList[{index}]", f"{sent[:40]} is not a MAC."))
         else:
-            positions.setdefault(text, index)
+            positions.setdefault(mac, index)
     if malformed:
         raise bad_request(malformed[0].description, malformed)
     return positions
 
 
 def _refuse_missing(positions: dict[str, int], found: Iterable[str]) -> None:
-    """In the same words for a MAC that is unknown and for one that is another tenant's."""
-    _refuse(positions, positions.keys() - set(found), "is not defined for the group")
+    if missing := positions.keys() - set(found):
+        errors = _errors(positions, missing, "is not defined for the group")
+        raise UnknownDevices(400, errors[0].description, errors=errors)
 
 
-def _refuse(positions: dict[str, int], macs: Iterable[str], reason: str) -> None:
-    wrong = sorted(macs, key=lambda text: positions[text])
-    errors = [FieldError(f"macList[{positions[text]}]", f"MAC {mac.display(text)} {reason}.") for text in wrong]
-    if errors:
-        raise bad_request(errors[0].description, errors)
+def _errors(positions: dict[str, int], macs: Iterable[str], reason: str) -> list[FieldError]:
+    wrong = sorted(macs, key=lambda mac: positions[mac])
+    return [FieldError(f"macList[{positions[mac]}]", f"MAC {display(mac)} {reason}.") for mac in wrong]
 
 
-def _not_the_groups_location() -> ApiError:
-    reason = "The location is not defined for the group."
-    return bad_request(f"locationId: {reason}", [FieldError("locationId", reason)])
+def _lock_location_of(group: Group, location_id: int | None) -> None:
+    """Raises ApiError 400 for a location of another group."""
+    if location_id is not None:
+        missing = bad_attribute("locationId", "The location is not defined for the group.")
+        _lock_location(Location.objects.filter(pk=location_id, group=group), missing)
 
 
 def _lock_location(locations: QuerySet[Location], missing: ApiError) -> Location:
-    """The location, before its devices: whoever deletes it takes the same order."""
+    """The location, before its devices: a transaction that deletes it takes the same order."""
     location = locations.select_for_update(of=("self",), no_key=True).first()
     if location is None:
         raise missing
@@ -283,13 +281,13 @@ def _locked(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
     return listed.order_by("mac").select_for_update(of=("self",), no_key=True)
 
 
-def _as_current(devices: DeviceQuerySet) -> dict[str, CurrentDevice]:
+def _by_mac(devices: DeviceQuerySet) -> dict[str, CurrentDevice]:
     rows = devices.values_list("mac", "group_id", "location_id", "description")
-    return {text: CurrentDevice(group_id, place, description) for text, group_id, place, description in rows}
+    return {row[0]: CurrentDevice(*row[1:]) for row in rows}
 
 
 def _insert(group: Group, macs: list[str], location_id: int | None, description: str | None) -> set[str]:
-    """Insert those that no group has, all alike."""
+    """Insert those that no group has, all alike; which these are."""
     source, listed = table_of(macs, "text")
     alike = "CAST(%s AS bigint) AS group_id, CAST(%s AS bigint) AS location_id, CAST(%s AS text) AS description"
     return _insert_from(
@@ -298,13 +296,10 @@ def _insert(group: Group, macs: list[str], location_id: int | None, description:
     )
 
 
-def _insert_each(wishes: list[DesiredDevice]) -> set[str]:
-    """Insert those that no group has, each as wished for."""
-    return _insert_from(
-        *table_of_rows(
-            {"mac": "text", "group_id": "bigint", "location_id": "bigint", "description": "text"}, wishes
-        )
-    )
+def _insert_each(devices: list[DesiredDevice]) -> set[str]:
+    """Insert those that no group has, each with its own values; which these are."""
+    columns: dict[str, Kind] = {"mac": "text", "group_id": "bigint", "location_id": "bigint"}
+    return _insert_from(*table_of_rows(columns | {"description": "text"}, devices))
 
 
 def _insert_from(source: str, parameters: list[Any]) -> set[str]:
@@ -323,24 +318,24 @@ def _insert_from(source: str, parameters: list[Any]) -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def _settle(wishes: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
-    """What becomes of devices that exist: locked in the order of MACs, decided, changed by one statement."""
-    found = _as_current(_locked(Device.objects.all(), [wish.mac for wish in wishes]))
-    if len(found) < len(wishes):
+def _change(devices: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
+    """Change devices that exist: locked in the order of MACs, decided, written by one statement."""
+    current = _by_mac(_locked(Device.objects.all(), [device.mac for device in devices]))
+    if len(current) < len(devices):
         raise LostRace  # one was deleted since the insert met it
-    verdicts, changed = {}, []
-    for wish in wishes:
-        device = found[wish.mac]
-        verdicts[wish.mac] = verdict = outcome_of(wish, device, override=override)
-        after = apply(wish, device, verdict)
-        if after != device:
-            changed.append((wish.mac, after.location_id, after.description))
-    places = {location_id for _, location_id, _ in changed}
-    if len(places) == 1 and all(wish.description is None for wish in wishes):  # as `create` wishes; it is quicker
-        Device.objects.filter(mac__in=texts([text for text, *_ in changed])).update(location=places.pop())
+    outcomes, changed = {}, []
+    for desired in devices:
+        before = current[desired.mac]
+        outcomes[desired.mac] = outcome = outcome_of(desired, before, override=override)
+        after = apply(desired, before, outcome)
+        if after != before:
+            changed.append((desired.mac, after.location_id, after.description))
+    locations = {location_id for _, location_id, _ in changed}
+    if len(locations) == 1 and all(device.description is None for device in devices):  # of `create`; it is faster
+        Device.objects.filter(mac__in=texts([mac for mac, *_ in changed])).update(location=locations.pop())
     elif changed:
         _update_rows(changed)
-    return verdicts
+    return outcomes
 
 
 def _update_rows(rows: list[tuple[str, int | None, str | None]]) -> None:

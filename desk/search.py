@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 from accounts.models import Group, User
 from devices import mac
 from devices.models import Access, Device
+from devices.search import OWN_ATTRIBUTES, matching
 from locations.models import Location
 from redirect.db.search import contains
 
@@ -110,10 +111,7 @@ def _tables(request: HttpRequest, query: str) -> list[Rows]:
         locations = Location.objects.filter(_url_like(query)).select_related("group")
         tables.append(_rows("Locations", locations.order_by("pk"), query, _url_of, _owner_of))
     if may("devices.view_device"):
-        described = contains(query, texts=("description",))
-        if part := mac.fragment(query):
-            described |= Q(mac__icontains=part)
-        devices = Device.objects.filter(described).select_related("group")
+        devices = Device.objects.filter(matching(query, OWN_ATTRIBUTES)).select_related("group")
         tables.append(
             _rows("Devices", devices.order_by("pk"), query, lambda d: mac.display(d.mac), _kind_of_device)
         )

@@ -1,4 +1,4 @@
-"""The search for devices: in which attributes a term may stand. The API, the lists of the admin and Find call it."""
+"""The search for devices: in which attributes a term may stand. Called by the API, the admin and Find."""
 
 from collections.abc import Collection
 

@@ -2,12 +2,11 @@
 
 from django.db.models import Q
 
-from accounts.models import Group, User
+from accounts.models import User
 from api.filter_grammar import Value
 from api.listing import Date, Filters, Flag, Number, Search, Text
 from devices import mac
-from locations.models import Location
-from redirect.db.search import among, contains
+from devices.search import TENANT_ATTRIBUTES, matching
 
 
 class MAC(Text):
@@ -30,14 +29,8 @@ class Assigned(Flag):
 
 
 def matching_devices(user: User, term: str) -> Q:
-    """The devices in whose MAC, description, group name or location id the term stands, in any case."""
-    found = contains(term, texts=("description",))
-    if digits := mac.fragment(term):
-        found |= Q(mac__icontains=digits)
-    found |= among("group", Group.objects.visible_to(user), contains(term, texts=("name",)))
-    if term.isascii() and term.isdigit():
-        found |= among("location", Location.objects.visible_to(user), contains(term, ids=("id",)))
-    return found
+    """What `search` finds."""
+    return matching(term, TENANT_ATTRIBUTES, viewer=user)
 
 
 class DeviceFilters(Filters):

@@ -6,13 +6,12 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.models import Group
 from audit import history
 from boot.diagnosis import exact
 from desk import device_page, dry_run
@@ -21,8 +20,7 @@ from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
 from devices import mac
 from devices.models import Device
-from locations.models import Location
-from redirect.db.search import among, contains
+from devices.search import STAFF_ATTRIBUTES, matching
 
 
 class MACField(forms.CharField):
@@ -86,18 +84,13 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A whole MAC is looked up by its index; anything else is searched for as in api/devices/filters.py."""
+        """A whole MAC is looked up by its index; for anything else, the search of devices."""
         term = search_term.strip()
         if not term:
             return queryset, False
         if whole := mac.from_request_path(f"/{term}"):
             return queryset.filter(mac=whole), False
-        found = contains(term, texts=("description",))
-        if part := mac.fragment(term):
-            found |= Q(mac__icontains=part)
-        found |= among("group", Group.objects.all(), contains(term, texts=("name",)))
-        found |= among("location", Location.objects.all(), contains(term, texts=("url",)))
-        return queryset.filter(found), False
+        return queryset.filter(matching(term, STAFF_ATTRIBUTES)), False
 
     def get_urls(self) -> list[URLPattern]:
         look_up = self.admin_site.admin_view(self.look_up)

@@ -41,7 +41,7 @@ HEADERS = {
 }
 
 
-class Front:
+class BootApplication:
     """The ASGI application: phones to the batcher, all else to Django."""
 
     def __init__(self, django: Application) -> None:

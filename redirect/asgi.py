@@ -8,6 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
 
 django_application = get_asgi_application()
 
-from boot.app import Front  # noqa: E402 - Django's apps must be ready first
+from boot.app import BootApplication  # noqa: E402 - Django's apps must be ready first
 
-application = Front(django_application)
+application = BootApplication(django_application)

@@ -22,10 +22,10 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from boot import app as front
+from boot import app as boot_app
 from boot import rate_limit as misses
 from boot import visits
-from boot.app import Front
+from boot.app import BootApplication
 from boot.batcher import Away
 from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
@@ -51,10 +51,10 @@ def ask_asgi(
     headers: Sequence[tuple[str, str]] = (),
     source: str = PHONE,
 ) -> Reply:
-    """One request to a front of its own, which is closed behind it."""
+    """One request to a BootApplication of its own, which is closed afterwards."""
 
     async def ask() -> Reply:
-        application = Front(DJANGO)
+        application = BootApplication(DJANGO)
         communicator = ApplicationCommunicator(
             application,
             {
@@ -90,7 +90,7 @@ def ask_asgi(
     return asyncio.run(ask())
 
 
-async def close(application: Front) -> None:
+async def close(application: BootApplication) -> None:
     """What the server says when it ends."""
     lifespan = ApplicationCommunicator(application, {"type": "lifespan"})
     for event in ("startup", "shutdown"):
@@ -281,7 +281,7 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     def away(asked: Asked) -> Any:
         raise OperationalError("no database")
 
-    monkeypatch.setattr(front, "open_store", AwayStore)
+    monkeypatch.setattr(boot_app, "open_store", AwayStore)
     monkeypatch.setattr(visits, "record", away)
     seen = set()
     for _ in range(8):
@@ -450,13 +450,13 @@ def test_unknown_macs_are_logged_within_the_budget_only(cast: Cast, under: Any, 
 
 
 @committed
-def test_many_phones_at_once_over_one_front(cast: Cast):
+def test_many_phones_at_once_over_one_application(cast: Cast):
     location = make_location(cast.provider, "https://pbx.example/{MAC ADDRESS}")
     devices = [make_device(cast.provider, location=location) for _ in range(40)]
     macs = [device.mac for device in devices] * 5
 
     async def storm() -> list[str]:
-        application = Front(DJANGO)
+        application = BootApplication(DJANGO)
 
         async def one(mac: str) -> str:
             scope = {"type": "http", "method": "GET", "path": f"/{mac}", "headers": [], "client": (PHONE, 1)}

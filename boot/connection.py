@@ -17,7 +17,7 @@ SECONDS_TO_FIRST_CONNECT = 0.8
 SECONDS_BETWEEN_TRIES = 0.25
 
 
-class Link:
+class ReconnectingConnection:
     """One autocommit connection. A statement may run into its deadline; from then on every call fails at once,
     until a task of its own has connected again. `connected` is set while there is a connection.
     """

@@ -14,7 +14,7 @@ from django.db import connections
 from psycopg.conninfo import conninfo_to_dict
 
 from boot.batcher import Away, LostRace, Refused, Store
-from boot.connection import SECONDS_TO_FIRST_CONNECT, Link
+from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
 from boot.decision import Found
 from boot.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
 from redirect.db.arrays import literal
@@ -52,9 +52,13 @@ def open_store() -> Store:
         return SQLiteStore(str(wrapper.settings_dict["NAME"]))
     given = wrapper.get_connection_params()
     taken = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
-    primary = Link("database", {name: given[name] for name in taken if name in given}, *DEADLINES)
+    primary = ReconnectingConnection(
+        "database", {name: given[name] for name in taken if name in given}, *DEADLINES
+    )
     replica = settings.REPLICA_URL
-    return PostgreSQLStore(primary, Link("replica", conninfo_to_dict(replica), *DEADLINES) if replica else None)
+    return PostgreSQLStore(
+        primary, ReconnectingConnection("replica", conninfo_to_dict(replica), *DEADLINES) if replica else None
+    )
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class PostgreSQLStore:
     recorded: the only visits that a crash of this process can lose.
     """
 
-    def __init__(self, primary: Link, replica: Link | None = None) -> None:
+    def __init__(self, primary: ReconnectingConnection, replica: ReconnectingConnection | None = None) -> None:
         self._primary = primary
         self._replica = replica
         self._owed: deque[Owed] = deque()
@@ -83,8 +87,8 @@ class PostgreSQLStore:
         self._uncounted = True  # a process before this one may have left something
 
     async def open(self) -> None:
-        links = [link for link in (self._primary, self._replica) if link is not None]
-        await asyncio.wait({link.connect() for link in links}, timeout=SECONDS_TO_FIRST_CONNECT)
+        servers = [server for server in (self._primary, self._replica) if server is not None]
+        await asyncio.wait({server.connect() for server in servers}, timeout=SECONDS_TO_FIRST_CONNECT)
 
     async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
         backend = self._primary.backend
@@ -109,9 +113,9 @@ class PostgreSQLStore:
         if self._uncounted and self._primary.connected.is_set():
             with suppress(Away, LostRace, Refused):  # what is left is for the next process
                 await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
-        for link in (self._primary, self._replica):
-            if link is not None:
-                await link.close()
+        for server in (self._primary, self._replica):
+            if server is not None:
+                await server.close()
 
     async def _look_up(self, batch: Sequence[Asked], backend: int | None, away: Away) -> dict[str, Found]:
         if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:

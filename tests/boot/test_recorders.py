@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from boot import stores, visits
 from boot.batcher import Away, Batcher, LostRace, Refused
-from boot.connection import Link
+from boot.connection import ReconnectingConnection
 from boot.decision import Answer, Found, Proof, Visit, decide
 from boot.stores import PostgreSQLStore, SQLiteStore, open_store
 from boot.visits import Asked
@@ -142,7 +142,7 @@ def test_a_large_batch_is_a_handful_of_statements(cast: Cast, django_assert_max_
 def holding(statement: str, *values: Any) -> Iterator[None]:
     """Another transaction, open while the block runs."""
     if connection.vendor == "postgresql":
-        other: Any = psycopg.connect(**link_parameters())
+        other: Any = psycopg.connect(**connection_parameters())
     else:
         other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level="IMMEDIATE")
     try:
@@ -403,14 +403,16 @@ def end_backends() -> None:
 
 def test_a_database_that_is_not_there_is_away_at_once_and_again_at_once():
     async def scenario() -> None:
-        link = Link("database", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"})
+        primary = ReconnectingConnection(
+            "database", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"}
+        )
         for _ in range(2):
             began = time.monotonic()
             with pytest.raises(Away) as raised:
-                await link.execute("SELECT 1", {}, 0.5)
+                await primary.execute("SELECT 1", {}, 0.5)
             assert not raised.value.in_doubt
             assert time.monotonic() - began < 1
-        await link.close()
+        await primary.close()
 
     asyncio.run(scenario())
 
@@ -419,13 +421,15 @@ def test_a_database_that_is_not_there_is_away_at_once_and_again_at_once():
 @committed
 def test_a_store_is_connected_before_the_first_phone_asks():
     async def scenario() -> None:
-        link = Link("database", link_parameters())
-        away = Link("replica", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"})
-        store = PostgreSQLStore(link, away)
+        primary = ReconnectingConnection("database", connection_parameters())
+        away = ReconnectingConnection(
+            "replica", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"}
+        )
+        store = PostgreSQLStore(primary, away)
         began = time.monotonic()
         await store.open()
         assert time.monotonic() - began < 1  # whoever is away is not waited for
-        assert link.connected.is_set()
+        assert primary.connected.is_set()
         await store.close()
 
     asyncio.run(scenario())
@@ -435,18 +439,18 @@ def test_a_store_is_connected_before_the_first_phone_asks():
 @committed
 def test_a_statement_over_its_deadline_is_in_doubt_and_the_link_is_new_afterwards():
     async def scenario() -> None:
-        link = Link("database", link_parameters())
-        assert await link.execute("SELECT 1", {}, 5) == [(1,)]
-        before = link.backend
+        primary = ReconnectingConnection("database", connection_parameters())
+        assert await primary.execute("SELECT 1", {}, 5) == [(1,)]
+        before = primary.backend
         began = time.monotonic()
         with pytest.raises(Away) as raised:
-            await link.execute("SELECT pg_sleep(30)", {}, 0.3)
+            await primary.execute("SELECT pg_sleep(30)", {}, 0.3)
         assert raised.value.in_doubt
         assert time.monotonic() - began < 0.6
-        await asyncio.wait_for(link.connected.wait(), 5)
-        assert await link.execute("SELECT 1", {}, 5) == [(1,)]
-        assert link.backend != before
-        await link.close()
+        await asyncio.wait_for(primary.connected.wait(), 5)
+        assert await primary.execute("SELECT 1", {}, 5) == [(1,)]
+        assert primary.backend != before
+        await primary.close()
 
     asyncio.run(scenario())
 
@@ -466,17 +470,17 @@ def test_a_statement_over_its_deadline_is_in_doubt_and_the_link_is_new_afterward
 )
 def test_what_each_refusal_of_the_server_means(statement: str, expected: type[Exception]):
     async def scenario() -> None:
-        link = Link("database", link_parameters())
+        primary = ReconnectingConnection("database", connection_parameters())
         with pytest.raises(expected) as raised:
-            await link.execute(statement, {}, 5)
+            await primary.execute(statement, {}, 5)
         assert not getattr(raised.value, "in_doubt", False)
-        assert await link.execute("SELECT 1", {}, 5) == [(1,)]  # over the same connection
-        await link.close()
+        assert await primary.execute("SELECT 1", {}, 5) == [(1,)]  # over the same connection
+        await primary.close()
 
     asyncio.run(scenario())
 
 
-def link_parameters() -> dict[str, Any]:
+def connection_parameters() -> dict[str, Any]:
     given = connection.get_connection_params()
     return {name: given[name] for name in ("host", "port", "user", "password", "dbname") if name in given}
 
@@ -484,8 +488,8 @@ def link_parameters() -> dict[str, Any]:
 # --- A replica in the place of the primary --------------------------------------------------------------------
 
 
-class FakeLink:
-    """A link that can be cut; remembers what was executed."""
+class FakeConnection:
+    """A connection that can be cut; remembers what was executed."""
 
     def __init__(self, rows: list[tuple[Any, ...]] | None = None) -> None:
         self.rows = rows or []
@@ -526,12 +530,12 @@ MAC = "00908F9D8992"
 ROW = (MAC, "Acme", "https://pbx.example/", False, True)
 
 
-def with_replica() -> tuple[PostgreSQLStore, FakeLink, FakeLink]:
-    primary, replica = FakeLink([ROW]), FakeLink([ROW])
+def with_replica() -> tuple[PostgreSQLStore, FakeConnection, FakeConnection]:
+    primary, replica = FakeConnection([ROW]), FakeConnection([ROW])
     return PostgreSQLStore(typed(Any, primary), typed(Any, replica)), primary, replica
 
 
-async def settled(primary: FakeLink, records: int) -> None:
+async def settled(primary: FakeConnection, records: int) -> None:
     deadline = time.monotonic() + 5
     while primary.count(visits.RECORD) < records:
         assert time.monotonic() < deadline
@@ -612,7 +616,7 @@ def test_what_is_owed_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest
 
 def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
     async def scenario() -> None:
-        primary, replica = FakeLink(), FakeLink()
+        primary, replica = FakeConnection(), FakeConnection()
         primary.cut(in_doubt=False)
         replica.cut(in_doubt=False)
         for store in (
@@ -633,23 +637,23 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
     device = make_device(cast.provider, location=location)
 
     async def scenario() -> None:
-        link = Link("database", link_parameters(), *stores.DEADLINES)
-        rows = await link.execute(visits.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
+        primary = ReconnectingConnection("database", connection_parameters(), *stores.DEADLINES)
+        rows = await primary.execute(visits.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
         assert visits.found_in(rows) == (
             {device.mac: Found(cast.provider.name, location.url, mutual_auth=False)},
             False,
         )
         one = asked(device.mac)
-        store = PostgreSQLStore(link)
+        store = PostgreSQLStore(primary)
         await store.record([one])
         for at, recorded in ((one.time, True), (one.time + timedelta(microseconds=1), False)):
             values = {"macs": [device.mac], "time": at}
-            assert await link.execute(stores.IS_RECORDED, values, 5) == [(recorded,)]
-        other = Link("other", link_parameters())
+            assert await primary.execute(stores.IS_RECORDED, values, 5) == [(recorded,)]
+        other = ReconnectingConnection("other", connection_parameters())
         await other.execute("SELECT 1", {}, 5)
         for application, ended in (("somebody", []), ("phones", [(True,)])):
             await other.execute("SELECT set_config('application_name', %(name)s, false)", {"name": application}, 5)
-            assert await link.execute(stores.END_BACKEND, {"pid": other.backend}, 5) == ended
+            assert await primary.execute(stores.END_BACKEND, {"pid": other.backend}, 5) == ended
         before = other.backend
         await other.execute("SELECT 1", {}, 5)
         assert other.backend != before

@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from boot import visits
-from boot.batcher import Away, Batcher, Busy
+from boot.batcher import Batcher, DatabaseUnavailable, Overloaded
 from boot.decision import Answer, Visit
 from boot.rate_limit import misses
 from boot.response import Reply, refusal, reply_for
@@ -67,7 +67,7 @@ class BootApplication:
         asked = asked_by(_environment(scope), asked_mac)
         try:
             return reply_to(asked.visit, await self._batching().ask(asked))
-        except (Busy, Away):
+        except (Overloaded, DatabaseUnavailable):
             return later()  # the batcher and its store have said why, once
 
     def _batching(self) -> Batcher:

@@ -22,11 +22,11 @@ SECONDS_OF_WORK_QUEUED = 2.0
 QUEUED_AT_LEAST = 2_000
 
 
-class Busy(Exception):
+class Overloaded(Exception):
     """More phones ask than can be answered in time."""
 
 
-class Away(Exception):
+class DatabaseUnavailable(Exception):
     """The database did not answer in time, or not at all; `in_doubt` if it may have committed all the same."""
 
     def __init__(self, reason: str, *, in_doubt: bool = False) -> None:
@@ -34,11 +34,11 @@ class Away(Exception):
         self.in_doubt = in_doubt
 
 
-class LostRace(Exception):
+class SerializationConflict(Exception):
     """The database gave the statement up in favour of another; nothing was written."""
 
 
-class Refused(Exception):
+class StatementRejected(Exception):
     """The database would not run the statement on this batch; nothing was written."""
 
 
@@ -49,7 +49,10 @@ class Store(Protocol):
         """Connect, if that is quick; never raises."""
 
     async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
-        """Commit the visits; what was found, by MAC. Raises Away, LostRace or Refused."""
+        """Commit the visits; what was found, by MAC.
+
+        Raises DatabaseUnavailable, SerializationConflict or StatementRejected.
+        """
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -74,10 +77,10 @@ class Batcher:
         self._turned_away = 0
 
     async def ask(self, asked: Asked) -> Answer:
-        """The answer to a phone, after its visit is committed. Raises Busy or Away."""
+        """The answer to a phone, after its visit is committed. Raises Overloaded or DatabaseUnavailable."""
         if len(self._queue) >= max(QUEUED_AT_LEAST, self._per_second * SECONDS_OF_WORK_QUEUED):
             self._turned_away += 1
-            raise Busy
+            raise Overloaded
         waiting = Waiting(asked, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if self._sending is None:
@@ -107,19 +110,19 @@ class Batcher:
     async def _send(self, batch: list[Waiting], *, again: bool = True) -> None:
         try:
             found = await self.store.record([waiting.asked for waiting in batch])
-        except LostRace as error:
+        except SerializationConflict as error:
             if again:
                 await self._send(batch, again=False)
             else:
                 _fail(batch, error)
-        except Refused as error:
+        except StatementRejected as error:
             if len(batch) == 1:
                 logger.error("No answer for phone %s: %s", batch[0].asked.visit.mac, error)
                 _fail(batch, error)
             for waiting in batch if len(batch) > 1 else ():
                 await self._send([waiting])  # so that one bad row does not fail its neighbours
         except Exception as error:  # whatever it is, nobody may be left waiting
-            if not isinstance(error, Away):
+            if not isinstance(error, DatabaseUnavailable):
                 logger.exception("The batcher failed")
             _fail(batch, error)
         else:
@@ -142,4 +145,4 @@ def _answer(waiting: Waiting, found: dict[str, Found]) -> None:
 def _fail(batch: list[Waiting], error: Exception) -> None:
     for waiting in batch:
         if not waiting.answer.done():
-            waiting.answer.set_exception(Away(str(error)))
+            waiting.answer.set_exception(DatabaseUnavailable(str(error)))

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from boot.batcher import Away, LostRace, Refused
+from boot.batcher import DatabaseUnavailable, SerializationConflict, StatementRejected
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ class ReconnectingConnection:
     async def execute(self, statement: str, values: dict[str, Any], seconds: float) -> list[tuple[Any, ...]]:
         """The rows of a prepared statement, committed.
 
-        Raises Away (with `in_doubt` if it may have been committed), LostRace or Refused (it was not).
+        Raises DatabaseUnavailable (with `in_doubt` if it may have been committed), SerializationConflict or
+        StatementRejected (it was not).
         """
         connection = await self._usable_connection()
         running = asyncio.create_task(_fetch(connection, statement, values))
@@ -46,17 +47,17 @@ class ReconnectingConnection:
         try:
             if not done:
                 self._abandon(running, connection)
-                raise Away(f"no answer of the {self.name} within {seconds} s", in_doubt=True)
+                raise DatabaseUnavailable(f"no answer of the {self.name} within {seconds} s", in_doubt=True)
             return running.result()
         except (errors.SerializationFailure, errors.DeadlockDetected) as error:
-            raise LostRace(str(error)) from error
+            raise SerializationConflict(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if not connection.closed:  # the server lives and would not: a time-out of its own, no memory
-                raise Away(str(error)) from error
+                raise DatabaseUnavailable(str(error)) from error
             self._lose()
-            raise Away(str(error), in_doubt=True) from error
+            raise DatabaseUnavailable(str(error), in_doubt=True) from error
         except psycopg.Error as error:
-            raise Refused(str(error)) from error
+            raise StatementRejected(str(error)) from error
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -80,7 +81,7 @@ class ReconnectingConnection:
         if self._connection is None and self._connecting is None:
             await asyncio.wait({self.connect()}, timeout=SECONDS_TO_FIRST_CONNECT)
         if self._connection is None:
-            raise Away(f"not connected to the {self.name}")
+            raise DatabaseUnavailable(f"not connected to the {self.name}")
         return self._connection
 
     async def _connect(self) -> None:

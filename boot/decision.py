@@ -12,12 +12,12 @@ from devices.models import Outcome
 from locations import url_template
 
 
-class Proof(StrEnum):
+class CertificateStatus(StrEnum):
     """What a client certificate says of the MAC that is asked for."""
 
     NONE = "none"
     MISMATCH = "mismatch"
-    PROVEN = "proven"
+    VERIFIED = "verified"
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Visit:
     certificate: str = ""
 
     @cached_property
-    def proof(self) -> Proof:
+    def proof(self) -> CertificateStatus:
         """Whether the certificate shows that this is the device of that MAC."""
         if not self.certificate:
-            return Proof.NONE
+            return CertificateStatus.NONE
         proven = client_certificate.proves_mac(
             self.mac, verify=self.certificate_verified, certificate=self.certificate
         )
-        return Proof.PROVEN if proven else Proof.MISMATCH
+        return CertificateStatus.VERIFIED if proven else CertificateStatus.MISMATCH
 
     @property
     def certificate_subject(self) -> str | None:
@@ -50,10 +50,10 @@ class Visit:
 class Supposed(Visit):
     """A visit that nobody has paid: what its certificate proves is given, instead of a certificate."""
 
-    supposed: Proof = Proof.NONE
+    supposed: CertificateStatus = CertificateStatus.NONE
 
     @cached_property
-    def proof(self) -> Proof:
+    def proof(self) -> CertificateStatus:
         return self.supposed
 
 
@@ -80,9 +80,9 @@ def decide(visit: Visit, found: Found | None) -> Answer:
         return Answer(Outcome.UNKNOWN)
     if found.url is None:
         return Answer(Outcome.NO_LOCATION)
-    if found.mutual_auth and visit.proof is Proof.NONE:
+    if found.mutual_auth and visit.proof is CertificateStatus.NONE:
         return Answer(Outcome.CERTIFICATE_REQUIRED)
-    if found.mutual_auth and visit.proof is Proof.MISMATCH:
+    if found.mutual_auth and visit.proof is CertificateStatus.MISMATCH:
         return Answer(Outcome.CERTIFICATE_MISMATCH)
     url = url_template.expand(found.url, mac=visit.mac, customer=found.customer)
     return Answer(Outcome.REDIRECTED, url)

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import conninfo_to_dict
 
-from boot.batcher import Away, LostRace, Refused, Store
+from boot.batcher import DatabaseUnavailable, SerializationConflict, StatementRejected, Store
 from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
 from boot.decision import Found
 from boot.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
@@ -94,7 +94,7 @@ class PostgreSQLStore:
         backend = self._primary.backend
         try:
             rows = await self._primary.execute(RECORD, parameters(batch), SECONDS_FOR_A_STATEMENT)
-        except Away as error:
+        except DatabaseUnavailable as error:
             return await self._look_up(batch, backend if error.in_doubt else None, error)
         found, uncounted = found_in(rows)
         self._uncounted = self._uncounted or uncounted
@@ -111,15 +111,19 @@ class PostgreSQLStore:
         if self._counting is not None:
             self._counting.cancel()
         if self._uncounted and self._primary.connected.is_set():
-            with suppress(Away, LostRace, Refused):  # what is left is for the next process
+            with suppress(
+                DatabaseUnavailable, SerializationConflict, StatementRejected
+            ):  # what is left is for the next process
                 await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
         for server in (self._primary, self._replica):
             if server is not None:
                 await server.close()
 
-    async def _look_up(self, batch: Sequence[Asked], backend: int | None, away: Away) -> dict[str, Found]:
+    async def _look_up(
+        self, batch: Sequence[Asked], backend: int | None, unavailable: DatabaseUnavailable
+    ) -> dict[str, Found]:
         if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:
-            raise away
+            raise unavailable
         macs = {"macs": literal([asked.visit.mac for asked in batch])}
         found, _ = found_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
         self._owed.append(Owed(batch, backend))
@@ -136,10 +140,10 @@ class PostgreSQLStore:
                 owed = self._owed[0]
                 try:
                     await self._settle_one(owed)
-                except (Away, LostRace):
+                except (DatabaseUnavailable, SerializationConflict):
                     await asyncio.sleep(SECONDS_UNTIL_COUNTED)
                     continue
-                except Refused as error:
+                except StatementRejected as error:
                     logger.error("%d visits cannot be recorded: %s", len(owed.batch), error)
                 self._owed.popleft()
                 self._visits_owed -= len(owed.batch)
@@ -159,7 +163,7 @@ class PostgreSQLStore:
         owed.backend = self._primary.backend  # should this try be lost as well
         try:
             await self._primary.execute(RECORD, values, SECONDS_TO_SETTLE)
-        except Away as error:
+        except DatabaseUnavailable as error:
             owed.backend = owed.backend if error.in_doubt else None
             raise
 
@@ -171,7 +175,7 @@ class PostgreSQLStore:
                 await asyncio.sleep(SECONDS_UNTIL_COUNTED)
                 ((due, _),) = await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
             self._uncounted = False
-        except (Away, LostRace, Refused) as error:
+        except (DatabaseUnavailable, SerializationConflict, StatementRejected) as error:
             logger.error("Counters are not brought up yet: %s", error)  # the next visit tries again
         finally:
             self._counting = None
@@ -206,9 +210,9 @@ class SQLiteStore:
                 raise
         except sqlite3.OperationalError as error:  # locked for too long, disk full, file gone
             logger.error("The database is away or too slow: %s", error)
-            raise Away(str(error)) from error
+            raise DatabaseUnavailable(str(error)) from error
         except sqlite3.Error as error:
-            raise Refused(str(error)) from error
+            raise StatementRejected(str(error)) from error
         return found
 
     def _connected(self) -> sqlite3.Connection:

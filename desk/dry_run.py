@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from boot import visits
-from boot.decision import Proof, Supposed, decide
+from boot.decision import CertificateStatus, Supposed, decide
 from boot.response import Reply, reply_for
 from devices.models import Outcome
 
@@ -13,7 +13,7 @@ from devices.models import Outcome
 class DryAnswer:
     """What a phone would get that shows no certificate, or its own."""
 
-    proof: Proof
+    proof: CertificateStatus
     outcome: Outcome
     reply: Reply
 
@@ -29,7 +29,7 @@ def ask(mac: str) -> list[DryAnswer]:
     """The answers to a phone of this MAC: without a certificate, and with its own."""
     found = visits.look_up(mac)
     answers = []
-    for proof in (Proof.NONE, Proof.PROVEN):
+    for proof in (CertificateStatus.NONE, CertificateStatus.VERIFIED):
         answer = decide(Supposed(mac, supposed=proof), found)
         answers.append(DryAnswer(proof, answer.outcome, reply_for(mac, answer)))
     return answers

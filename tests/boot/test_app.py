@@ -26,7 +26,7 @@ from boot import app as boot_app
 from boot import rate_limit as misses
 from boot import visits
 from boot.app import BootApplication
-from boot.batcher import Away
+from boot.batcher import DatabaseUnavailable
 from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
 from tests.conftest import Cast, make_device, make_group, make_location
@@ -266,12 +266,12 @@ def test_one_ipv6_network_is_one_source(settings: Settings):
     assert ask("/00908FAAAAA1", source="2001:db8:0:1::1").status == 404
 
 
-class AwayStore:
+class UnavailableStore:
     async def open(self) -> None:
         pass
 
     async def record(self, batch: Sequence[Asked]) -> Any:
-        raise Away("no database")
+        raise DatabaseUnavailable("no database")
 
     async def close(self) -> None:
         pass
@@ -281,7 +281,7 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     def away(asked: Asked) -> Any:
         raise OperationalError("no database")
 
-    monkeypatch.setattr(boot_app, "open_store", AwayStore)
+    monkeypatch.setattr(boot_app, "open_store", UnavailableStore)
     monkeypatch.setattr(visits, "record", away)
     seen = set()
     for _ in range(8):

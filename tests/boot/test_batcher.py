@@ -8,7 +8,15 @@ import pytest
 
 from boot import batcher
 from boot import decision as lookup
-from boot.batcher import LARGEST_BATCH, QUEUED_AT_LEAST, Away, Batcher, Busy, LostRace, Refused
+from boot.batcher import (
+    LARGEST_BATCH,
+    QUEUED_AT_LEAST,
+    Batcher,
+    DatabaseUnavailable,
+    Overloaded,
+    SerializationConflict,
+    StatementRejected,
+)
 from boot.decision import Answer, Found, Visit
 from boot.visits import Asked
 from devices.models import Outcome
@@ -38,7 +46,7 @@ class FakeStore:
         if self.faults and (fault := self.faults.pop(0)):
             raise fault
         if self.bad in macs:
-            raise Refused("this row is no good")
+            raise StatementRejected("this row is no good")
         return {mac: Found("Acme", URL, mutual_auth=False) for mac in macs if not mac.startswith("FF")}
 
     async def close(self) -> None:
@@ -114,7 +122,7 @@ def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog
         # One batch may be on its way already; all the others are queued.
         assert 0 < len(turned_away) <= 50
         for task in turned_away:
-            assert isinstance(task.exception(), Busy)
+            assert isinstance(task.exception(), Overloaded)
         store.gate.set()
         answers = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 5)
         assert sum(isinstance(answer, Answer) for answer in answers) == len(asking) - len(turned_away)
@@ -142,7 +150,7 @@ def test_a_quick_database_lets_more_phones_wait():
 
 def test_a_lost_race_is_run_again_once():
     async def scenario() -> None:
-        store = FakeStore(LostRace("deadlock detected"))
+        store = FakeStore(SerializationConflict("deadlock detected"))
         assert await all_of(Batcher(store), phone(1), phone(2)) == [redirected(phone(1)), redirected(phone(2))]
         assert [len(sent) for sent in store.batches] == [2, 2]
 
@@ -151,9 +159,12 @@ def test_a_lost_race_is_run_again_once():
 
 def test_a_race_lost_twice_fails_the_batch_and_nothing_else():
     async def scenario() -> None:
-        store = FakeStore(LostRace("deadlock detected"), LostRace("deadlock detected"))
+        store = FakeStore(SerializationConflict("deadlock detected"), SerializationConflict("deadlock detected"))
         batch = Batcher(store)
-        assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [Away, Away]
+        assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [
+            DatabaseUnavailable,
+            DatabaseUnavailable,
+        ]
         assert len(store.batches) == 2
         assert await all_of(batch, phone(3)) == [redirected(phone(3))]
 
@@ -165,19 +176,24 @@ def test_one_bad_row_does_not_fail_its_neighbours():
         store = FakeStore(bad=BAD)
         answers = await all_of(Batcher(store), phone(1), BAD, phone(2))
         assert answers[0] == redirected(phone(1))
-        assert isinstance(answers[1], Away)
+        assert isinstance(answers[1], DatabaseUnavailable)
         assert answers[2] == redirected(phone(2))
         assert store.batches == [[phone(1), BAD, phone(2)], [phone(1)], [BAD], [phone(2)]]
 
     run(scenario)
 
 
-@pytest.mark.parametrize("fault", [Away("no answer", in_doubt=True), KeyError("a bug"), RuntimeError("another")])
+@pytest.mark.parametrize(
+    "fault", [DatabaseUnavailable("no answer", in_doubt=True), KeyError("a bug"), RuntimeError("another")]
+)
 def test_an_outage_or_a_bug_fails_the_batch_and_leaves_nobody_waiting(fault: Exception):
     async def scenario() -> None:
         store = FakeStore(fault)
         batch = Batcher(store)
-        assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [Away, Away]
+        assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [
+            DatabaseUnavailable,
+            DatabaseUnavailable,
+        ]
         assert len(store.batches) == 1  # never blindly again
         assert await all_of(batch, phone(3)) == [redirected(phone(3))]
 
@@ -186,9 +202,11 @@ def test_an_outage_or_a_bug_fails_the_batch_and_leaves_nobody_waiting(fault: Exc
 
 def test_an_outage_during_one_by_one_leaves_nobody_waiting():
     async def scenario() -> None:
-        store = FakeStore(Refused("some row"), None, Away("gone"), KeyError("a bug"), None)
+        store = FakeStore(
+            StatementRejected("some row"), None, DatabaseUnavailable("gone"), KeyError("a bug"), None
+        )
         answers = await all_of(Batcher(store), *(phone(n) for n in range(4)))
-        assert [type(answer) for answer in answers] == [Answer, Away, Away, Answer]
+        assert [type(answer) for answer in answers] == [Answer, DatabaseUnavailable, DatabaseUnavailable, Answer]
 
     run(scenario)
 
@@ -206,7 +224,7 @@ def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest
         batch = Batcher(FakeStore())
         answers = await all_of(batch, phone(1), BAD, phone(2))
         assert answers[0] == redirected(phone(1))
-        assert isinstance(answers[1], Away)
+        assert isinstance(answers[1], DatabaseUnavailable)
         assert answers[2] == redirected(phone(2))
 
     run(scenario)

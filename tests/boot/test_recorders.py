@@ -18,9 +18,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from boot import stores, visits
-from boot.batcher import Away, Batcher, LostRace, Refused
+from boot.batcher import Batcher, DatabaseUnavailable, SerializationConflict, StatementRejected
 from boot.connection import ReconnectingConnection
-from boot.decision import Answer, Found, Proof, Visit, decide
+from boot.decision import Answer, CertificateStatus, Found, Visit, decide
 from boot.stores import PostgreSQLStore, SQLiteStore, open_store
 from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
@@ -37,12 +37,18 @@ UNKNOWN = "00908FAAAAAA"
 class Shown(Visit):
     """A visit whose proof a test says, in place of a certificate."""
 
-    def __init__(self, mac: str, proof: Proof, address: str = "192.0.2.7") -> None:
+    def __init__(self, mac: str, proof: CertificateStatus, address: str = "192.0.2.7") -> None:
         super().__init__(mac, address)
         self.__dict__["proof"] = proof
 
 
-def asked(mac: str, proof: Proof = Proof.NONE, at: datetime | None = None, *, log_unknown: bool = True) -> Asked:
+def asked(
+    mac: str,
+    proof: CertificateStatus = CertificateStatus.NONE,
+    at: datetime | None = None,
+    *,
+    log_unknown: bool = True,
+) -> Asked:
     return Asked(Shown(mac, proof), at or datetime.now(UTC), log_unknown)
 
 
@@ -73,7 +79,7 @@ def phones(cast: Cast) -> dict[str, Found | None]:
 @given(data=st.data())
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_database_and_the_rule_agree_on_every_visit(phones: dict[str, Found | None], data: st.DataObject):
-    kinds = st.tuples(st.sampled_from(sorted(phones)), st.sampled_from(Proof))
+    kinds = st.tuples(st.sampled_from(sorted(phones)), st.sampled_from(CertificateStatus))
     batch = [asked(mac, proof) for mac, proof in data.draw(st.lists(kinds, min_size=1, max_size=12))]
     Access.objects.all().delete()
     before = dict(Device.objects.values_list("mac", "num_requests"))
@@ -252,7 +258,7 @@ def test_a_statement_that_waits_for_a_table_is_given_up_in_time(cast: Cast):
         store = open_store()
         with holding("LOCK TABLE devices_device"):
             began = time.monotonic()
-            with pytest.raises(Away):
+            with pytest.raises(DatabaseUnavailable):
                 await store.record([asked(device.mac)])
             assert time.monotonic() - began < 1
         assert list(await store.record([asked(device.mac)])) == [device.mac]
@@ -327,7 +333,7 @@ def test_a_connection_that_is_lost_under_a_statement_is_in_doubt_and_comes_back_
             waiting = asyncio.create_task(store.record([asked(device.mac)]))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(end_backends)
-            with pytest.raises(Away) as raised:
+            with pytest.raises(DatabaseUnavailable) as raised:
                 await waiting
             assert raised.value.in_doubt
         await asyncio.sleep(0.5)
@@ -408,7 +414,7 @@ def test_a_database_that_is_not_there_is_away_at_once_and_again_at_once():
         )
         for _ in range(2):
             began = time.monotonic()
-            with pytest.raises(Away) as raised:
+            with pytest.raises(DatabaseUnavailable) as raised:
                 await primary.execute("SELECT 1", {}, 0.5)
             assert not raised.value.in_doubt
             assert time.monotonic() - began < 1
@@ -443,7 +449,7 @@ def test_a_statement_over_its_deadline_is_in_doubt_and_the_link_is_new_afterward
         assert await primary.execute("SELECT 1", {}, 5) == [(1,)]
         before = primary.backend
         began = time.monotonic()
-        with pytest.raises(Away) as raised:
+        with pytest.raises(DatabaseUnavailable) as raised:
             await primary.execute("SELECT pg_sleep(30)", {}, 0.3)
         assert raised.value.in_doubt
         assert time.monotonic() - began < 0.6
@@ -460,12 +466,12 @@ def test_a_statement_over_its_deadline_is_in_doubt_and_the_link_is_new_afterward
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("SELECT 1 / 0", Refused),
-        ("SELECT nothing", Refused),
-        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", LostRace),
-        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", LostRace),
-        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", Away),
-        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", Away),
+        ("SELECT 1 / 0", StatementRejected),
+        ("SELECT nothing", StatementRejected),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", SerializationConflict),
+        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", SerializationConflict),
+        ("DO $$ BEGIN RAISE SQLSTATE '57014'; END $$", DatabaseUnavailable),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", DatabaseUnavailable),
     ],
 )
 def test_what_each_refusal_of_the_server_means(statement: str, expected: type[Exception]):
@@ -497,7 +503,7 @@ class FakeConnection:
         self.connected.set()
         self.executed: list[tuple[str, dict[str, Any]]] = []
         self.faults: list[Exception] = []
-        self.away: Away | None = None
+        self.away: DatabaseUnavailable | None = None
         self.recorded = False
         self.backend = 77
 
@@ -513,7 +519,7 @@ class FakeConnection:
         return self.rows if statement in (visits.RECORD, visits.LOOK_UP) else []
 
     def cut(self, *, in_doubt: bool) -> None:
-        self.away = Away("cut", in_doubt=in_doubt)
+        self.away = DatabaseUnavailable("cut", in_doubt=in_doubt)
 
     def mend(self) -> None:
         self.away = None
@@ -587,7 +593,7 @@ def test_what_cannot_be_recorded_holds_up_nobody(caplog: pytest.LogCaptureFixtur
         primary.cut(in_doubt=False)
         await store.record([asked(MAC)])
         await store.record([asked(MAC)])
-        primary.faults = [Refused("no such table")]
+        primary.faults = [StatementRejected("no such table")]
         primary.mend()
         await settled(primary, 1)
         await store.close()
@@ -605,7 +611,7 @@ def test_what_is_owed_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         store, primary, _ = with_replica()
         primary.cut(in_doubt=False)
         await store.record([asked(MAC)] * 4)
-        with pytest.raises(Away):
+        with pytest.raises(DatabaseUnavailable):
             await store.record([asked(MAC)] * 2)
         await store.record([asked(MAC)])
         await store.close()
@@ -623,7 +629,7 @@ def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
             PostgreSQLStore(typed(Any, primary)),
             PostgreSQLStore(typed(Any, primary), typed(Any, replica)),
         ):
-            with pytest.raises(Away):
+            with pytest.raises(DatabaseUnavailable):
                 await store.record([asked(MAC)])
             await store.close()
 
@@ -676,7 +682,7 @@ def test_a_long_writer_makes_the_phone_wait_less_than_a_second(cast: Cast):
         await store.record([asked(device.mac)])
         with holding("UPDATE devices_device SET description = 'held'"):
             began = time.monotonic()
-            with pytest.raises(Away):
+            with pytest.raises(DatabaseUnavailable):
                 await store.record([asked(device.mac)])
             assert 0.5 < time.monotonic() - began < 1
         assert list(await store.record([asked(device.mac)])) == [device.mac]
@@ -699,7 +705,7 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
         answers = await asyncio.gather(
             *(Batcher(store).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
         )
-        assert [type(answer) for answer in answers] == [Answer, Away]
+        assert [type(answer) for answer in answers] == [Answer, DatabaseUnavailable]
         await store.close()
 
     asyncio.run(scenario())
@@ -710,7 +716,7 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
 def test_a_file_that_cannot_be_opened_is_away(tmp_path: Any):
     async def scenario() -> None:
         store = SQLiteStore(str(tmp_path / "missing" / "file"))
-        with pytest.raises(Away):
+        with pytest.raises(DatabaseUnavailable):
             await store.record([asked(MAC)])
         await store.close()
 

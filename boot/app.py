@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse
 
 from boot import visits
 from boot.batcher import Batcher, DatabaseUnavailable, Overloaded
-from boot.decision import Answer, Visit
+from boot.decision import Decision, Visit
 from boot.rate_limit import misses
-from boot.response import Reply, refusal, reply_for
+from boot.response import Response, error_response, response_for
 from boot.stores import open_store
 from boot.visits import Asked
 from devices import mac
@@ -56,17 +56,17 @@ class BootApplication:
         if asked_mac is None:
             await self.django(scope, receive, send)
             return
-        reply = await self._reply(scope, asked_mac)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        body = b"" if scope["method"] == "HEAD" else reply.body
+        response = await self._respond(scope, asked_mac)
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        body = b"" if scope["method"] == "HEAD" else response.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _reply(self, scope: Scope, asked_mac: str) -> Reply:
+    async def _respond(self, scope: Scope, asked_mac: str) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
             return METHOD_NOT_ALLOWED
         asked = asked_by(_environment(scope), asked_mac)
         try:
-            return reply_to(asked.visit, await self._batching().ask(asked))
+            return response_to(asked.visit, await self._batching().ask(asked))
         except (Overloaded, DatabaseUnavailable):
             return later()  # the batcher and its store have said why, once
 
@@ -102,20 +102,20 @@ class PhoneMiddleware:
         asked_mac = mac.from_request_path(request.path_info)
         if asked_mac is None:
             return self.get_response(request)
-        reply = _reply_at_once(request, asked_mac)
-        response = HttpResponse(b"" if request.method == "HEAD" else reply.body, status=reply.status)
-        del response["Content-Type"]
-        for name, value in reply.headers:
-            response[name.decode("ascii")] = value.decode("ascii")
-        return response
+        response = _respond_at_once(request, asked_mac)
+        answer = HttpResponse(b"" if request.method == "HEAD" else response.body, status=response.status)
+        del answer["Content-Type"]
+        for name, value in response.headers:
+            answer[name.decode("ascii")] = value.decode("ascii")
+        return answer
 
 
-def _reply_at_once(request: HttpRequest, asked_mac: str) -> Reply:
+def _respond_at_once(request: HttpRequest, asked_mac: str) -> Response:
     if request.method not in ("GET", "HEAD"):
         return METHOD_NOT_ALLOWED
     asked = asked_by(request.META, asked_mac)
     try:
-        return reply_to(asked.visit, visits.record(asked))
+        return response_to(asked.visit, visits.record(asked))
     except DatabaseError as error:
         logger.error("No answer for phone %s, the database is away or too slow: %s", asked_mac, error)
         return later()
@@ -135,19 +135,19 @@ def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
     return Asked(visit, datetime.now(UTC), log_unknown)
 
 
-def reply_to(visit: Visit, answer: Answer) -> Reply:
+def response_to(visit: Visit, answer: Decision) -> Response:
     """What the answer is on the wire, or 429 for a source that misses too often."""
     if answer.url is None and (wait := misses.over_budget(source_of(visit.address), visit.mac)):
-        return refusal(too_many_requests(wait))
-    return reply_for(visit.mac, answer)
+        return error_response(too_many_requests(wait))
+    return response_for(visit.mac, answer)
 
 
-def later() -> Reply:
+def later() -> Response:
     """503, with a time to come back that differs from phone to phone, so that not all come back at once."""
-    return refusal(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
+    return error_response(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
 
 
-METHOD_NOT_ALLOWED = refusal(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
+METHOD_NOT_ALLOWED = error_response(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))
 
 
 def _environment(scope: Scope) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from boot.decision import Answer, Found, decide
+from boot.decision import Decision, DeviceRecord, decide
 from boot.visits import Asked
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Store(Protocol):
     async def open(self) -> None:
         """Connect, if that is quick; never raises."""
 
-    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         """Commit the visits; what was found, by MAC.
 
         Raises DatabaseUnavailable, SerializationConflict or StatementRejected.
@@ -63,7 +63,7 @@ class Waiting:
     """A phone that has asked and not been answered."""
 
     asked: Asked
-    answer: "asyncio.Future[Answer]"
+    answer: "asyncio.Future[Decision]"
 
 
 class Batcher:
@@ -76,7 +76,7 @@ class Batcher:
         self._per_second = 0.0
         self._turned_away = 0
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: Asked) -> Decision:
         """The answer to a phone, after its visit is committed. Raises Overloaded or DatabaseUnavailable."""
         if len(self._queue) >= max(QUEUED_AT_LEAST, self._per_second * SECONDS_OF_WORK_QUEUED):
             self._turned_away += 1
@@ -88,7 +88,7 @@ class Batcher:
         return await waiting.answer
 
     async def close(self) -> None:
-        """Answer those who wait, and let go of the database."""
+        """Decision those who wait, and let go of the database."""
         if self._sending is not None:
             await self._sending
         await self.store.close()
@@ -130,7 +130,7 @@ class Batcher:
                 _answer(waiting, found)
 
 
-def _answer(waiting: Waiting, found: dict[str, Found]) -> None:
+def _answer(waiting: Waiting, found: dict[str, DeviceRecord]) -> None:
     visit = waiting.asked.visit
     try:
         answer = decide(visit, found.get(visit.mac))

@@ -58,7 +58,7 @@ class Supposed(Visit):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DeviceRecord:
     """A device that exists: the name of its group, and its location's URL template if it has a location."""
 
     customer: str
@@ -67,22 +67,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Decision:
     """What the phone gets: a URL where it is to be redirected."""
 
     outcome: Outcome
     url: str | None = None
 
 
-def decide(visit: Visit, found: Found | None) -> Answer:
+def decide(visit: Visit, found: DeviceRecord | None) -> Decision:
     """The answer to a visit; `found` is None for a MAC that nobody owns."""
     if found is None:
-        return Answer(Outcome.UNKNOWN)
+        return Decision(Outcome.UNKNOWN)
     if found.url is None:
-        return Answer(Outcome.NO_LOCATION)
+        return Decision(Outcome.NO_LOCATION)
     if found.mutual_auth and visit.proof is CertificateStatus.NONE:
-        return Answer(Outcome.CERTIFICATE_REQUIRED)
+        return Decision(Outcome.CERTIFICATE_REQUIRED)
     if found.mutual_auth and visit.proof is CertificateStatus.MISMATCH:
-        return Answer(Outcome.CERTIFICATE_MISMATCH)
+        return Decision(Outcome.CERTIFICATE_MISMATCH)
     url = url_template.expand(found.url, mac=visit.mac, customer=found.customer)
-    return Answer(Outcome.REDIRECTED, url)
+    return Decision(Outcome.REDIRECTED, url)

@@ -1,4 +1,4 @@
-"""What a phone gets on the wire: 302 to where its configuration is, or a refusal.
+"""What a phone gets on the wire: 302 to where its configuration is, or a error_response.
 
 Source: contract section 8.
 """
@@ -6,12 +6,12 @@ Source: contract section 8.
 import json
 from dataclasses import dataclass
 
-from boot.decision import Answer
+from boot.decision import Decision
 from redirect.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """An HTTP answer."""
 
     status: int
@@ -19,18 +19,18 @@ class Reply:
     body: bytes = b""
 
 
-def reply_for(mac: str, answer: Answer) -> Reply:
+def response_for(mac: str, answer: Decision) -> Response:
     """302 where there is a URL; else 404, in the same words whatever the reason."""
     if answer.url is not None:
-        return Reply(302, ((b"Location", answer.url.encode("ascii")), *REDIRECT_HEADERS))
-    return refusal(ApiError(404, f"device MAC {mac} was not found"))
+        return Response(302, ((b"Location", answer.url.encode("ascii")), *REDIRECT_HEADERS))
+    return error_response(ApiError(404, f"device MAC {mac} was not found"))
 
 
-def refusal(error: ApiError) -> Reply:
+def error_response(error: ApiError) -> Response:
     """An error as JSON."""
     body = json.dumps(error.body).encode("ascii")
     own = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in error.headers.items())
-    return Reply(error.status, (*own, *_headers(b"application/json", body)), body)
+    return Response(error.status, (*own, *_headers(b"application/json", body)), body)
 
 
 def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes], ...]:

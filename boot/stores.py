@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from boot.batcher import DatabaseUnavailable, SerializationConflict, StatementRejected, Store
 from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
-from boot.decision import Found
+from boot.decision import DeviceRecord
 from boot.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
 from redirect.db.arrays import literal
 
@@ -90,7 +90,7 @@ class PostgreSQLStore:
         servers = [server for server in (self._primary, self._replica) if server is not None]
         await asyncio.wait({server.connect() for server in servers}, timeout=SECONDS_TO_FIRST_CONNECT)
 
-    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         backend = self._primary.backend
         try:
             rows = await self._primary.execute(RECORD, parameters(batch), SECONDS_FOR_A_STATEMENT)
@@ -121,7 +121,7 @@ class PostgreSQLStore:
 
     async def _look_up(
         self, batch: Sequence[Asked], backend: int | None, unavailable: DatabaseUnavailable
-    ) -> dict[str, Found]:
+    ) -> dict[str, DeviceRecord]:
         if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:
             raise unavailable
         macs = {"macs": literal([asked.visit.mac for asked in batch])}
@@ -192,13 +192,13 @@ class SQLiteStore:
     async def open(self) -> None:
         pass  # a file is open in no time
 
-    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._record, batch)
 
     async def close(self) -> None:
         self._thread.shutdown()
 
-    def _record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+    def _record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         try:
             database = self._connected()
             database.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from boot.decision import Answer, Found, Visit, decide
+from boot.decision import Decision, DeviceRecord, Visit, decide
 from devices.models import AccessStatus, Outcome
 from redirect.db.arrays import literal
 
@@ -128,7 +128,7 @@ class Asked:
     log_unknown: bool = True
 
 
-def record(asked: Asked) -> Answer:
+def record(asked: Asked) -> Decision:
     """The answer to one phone, over Django's connection. Raises django.db.Error if it cannot be committed."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -168,13 +168,13 @@ def parameters(batch: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
-def found_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, Found], bool]:
+def found_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, DeviceRecord], bool]:
     """What RECORD returned, by MAC; and whether a device was held, so that COUNT_LATER has something to do."""
-    found = {row[0]: Found(row[1], row[2], bool(row[3])) for row in rows}
+    found = {row[0]: DeviceRecord(row[1], row[2], bool(row[3])) for row in rows}
     return found, not all(row[4] for row in rows)
 
 
-def look_up(mac: str) -> Found | None:
+def look_up(mac: str) -> DeviceRecord | None:
     """What a phone's request would find now, over Django's connection; nothing is written."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -187,7 +187,7 @@ def look_up(mac: str) -> Found | None:
 
 def _look_up_on_sqlite(
     database: sqlite3.Connection, macs: Collection[str]
-) -> tuple[dict[str, tuple[Any, ...]], dict[str, Found]]:
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, DeviceRecord]]:
     """By MAC: the ids of device, group and location; and what is found."""
     rows = database.execute(
         """
@@ -199,11 +199,11 @@ def _look_up_on_sqlite(
         """,
         [json.dumps(list(macs))],
     ).fetchall()
-    found = {row[0]: Found(row[4], row[5], bool(row[6])) for row in rows}
+    found = {row[0]: DeviceRecord(row[4], row[5], bool(row[6])) for row in rows}
     return {row[0]: row[1:4] for row in rows}, found
 
 
-def record_on_sqlite(database: sqlite3.Connection, batch: Sequence[Asked]) -> dict[str, Found]:
+def record_on_sqlite(database: sqlite3.Connection, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
     """The same on SQLite, inside the caller's transaction; there is one writer, and nobody else holds a row."""
     macs = Counter(asked.visit.mac for asked in batch)
     devices, found = _look_up_on_sqlite(database, macs)

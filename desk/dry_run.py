@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from boot import visits
 from boot.decision import CertificateStatus, Supposed, decide
-from boot.response import Reply, reply_for
+from boot.response import Response, response_for
 from devices.models import Outcome
 
 
@@ -15,14 +15,14 @@ class DryAnswer:
 
     proof: CertificateStatus
     outcome: Outcome
-    reply: Reply
+    response: Response
 
     @property
     def text(self) -> str:
         """The HTTP answer to read: status, headers, body."""
-        status = f"{self.reply.status} {HTTPStatus(self.reply.status).phrase}"
-        headers = [f"{name.decode()}: {value.decode()}" for name, value in self.reply.headers]
-        return "\n".join([status, *headers, "", self.reply.body.decode()]).rstrip()
+        status = f"{self.response.status} {HTTPStatus(self.response.status).phrase}"
+        headers = [f"{name.decode()}: {value.decode()}" for name, value in self.response.headers]
+        return "\n".join([status, *headers, "", self.response.body.decode()]).rstrip()
 
 
 def ask(mac: str) -> list[DryAnswer]:
@@ -31,5 +31,5 @@ def ask(mac: str) -> list[DryAnswer]:
     answers = []
     for proof in (CertificateStatus.NONE, CertificateStatus.VERIFIED):
         answer = decide(Supposed(mac, supposed=proof), found)
-        answers.append(DryAnswer(proof, answer.outcome, reply_for(mac, answer)))
+        answers.append(DryAnswer(proof, answer.outcome, response_for(mac, answer)))
     return answers

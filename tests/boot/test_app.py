@@ -39,7 +39,7 @@ UNKNOWN = "00908FAAAAAA"
 
 
 @dataclass
-class Reply:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -50,10 +50,10 @@ def ask_asgi(
     method: str = "GET",
     headers: Sequence[tuple[str, str]] = (),
     source: str = PHONE,
-) -> Reply:
+) -> Response:
     """One request to a BootApplication of its own, which is closed afterwards."""
 
-    async def ask() -> Reply:
+    async def ask() -> Response:
         application = BootApplication(DJANGO)
         communicator = ApplicationCommunicator(
             application,
@@ -85,7 +85,7 @@ def ask_asgi(
         names = [name.decode().lower() for name, _ in start["headers"]]
         assert len(set(names)) == len(names)
         values = [value.decode() for _, value in start["headers"]]
-        return Reply(start["status"], dict(zip(names, values, strict=True)), body)
+        return Response(start["status"], dict(zip(names, values, strict=True)), body)
 
     return asyncio.run(ask())
 
@@ -104,16 +104,16 @@ def ask_wsgi(
     method: str = "GET",
     headers: Sequence[tuple[str, str]] = (),
     source: str = PHONE,
-) -> Reply:
+) -> Response:
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
     client: Any = Client(raise_request_exception=False)
     response = client.generic(method, path, REMOTE_ADDR=source, **environ)
     assert not response.cookies
     named = {name.lower(): value for name, value in response.items()}
-    return Reply(response.status_code, named, response.content)
+    return Response(response.status_code, named, response.content)
 
 
-def ask(path: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), source: str = PHONE) -> Reply:
+def ask(path: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), source: str = PHONE) -> Response:
     """The answer, which must be the same to the byte under both."""
     asgi, wsgi = ask_asgi(path, method, headers, source), ask_wsgi(path, method, headers, source)
     assert asgi == wsgi
@@ -128,7 +128,7 @@ REDIRECTED = {
 }
 
 
-def refused(mac: str) -> Reply:
+def refused(mac: str) -> Response:
     body = json.dumps({"description": f"device MAC {mac} was not found"}).encode()
     headers = {
         "content-length": str(len(body)),
@@ -136,7 +136,7 @@ def refused(mac: str) -> Reply:
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
     }
-    return Reply(404, headers, body)
+    return Response(404, headers, body)
 
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -188,8 +188,8 @@ def _the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_device_with_a_location_is_redirected(cast: Cast, template: str, expanded: str):
     group = make_group("Café & {MAC ADDRESS}", cast.reseller)
     device = make_device(group, "00908F9D8992", make_location(group, template))
-    reply = ask("/00908F9D8992")
-    assert reply == Reply(302, {"location": expanded, **REDIRECTED}, b"")
+    response = ask("/00908F9D8992")
+    assert response == Response(302, {"location": expanded, **REDIRECTED}, b"")
     device.refresh_from_db()
     assert (device.num_requests, device.last_access_status) == (2, AccessStatus.SUCCESS)
     assert device.location is not None
@@ -230,8 +230,8 @@ def test_unknown_without_location_and_without_certificate_look_the_same(cast: Ca
 def test_a_good_certificate_opens_a_location_that_wants_one(cast: Cast):
     location = make_location(cast.provider, mutual_auth=True)
     device = make_device(cast.provider, location=location)
-    reply = ask(f"/{device.mac}", headers=showing(device.mac), source=PROXY)
-    assert reply == Reply(302, {"location": location.url, **REDIRECTED}, b"")
+    response = ask(f"/{device.mac}", headers=showing(device.mac), source=PROXY)
+    assert response == Response(302, {"location": location.url, **REDIRECTED}, b"")
 
 
 @committed
@@ -246,7 +246,7 @@ def test_over_the_budget_of_misses_all_misses_get_429_and_known_phones_are_redir
         assert ask(f"/00908FAAAAA{number}").status == 404
     assert ask("/00908FAAAAA0").status == 404  # the same MAC again is no scan
     over = [ask(f"/{mac}") for mac in (UNKNOWN, unassigned.mac, bare.mac)]
-    waits = [int(reply.headers.pop("retry-after")) for reply in over]
+    waits = [int(response.headers.pop("retry-after")) for response in over]
     assert all(1 <= wait <= 60 for wait in waits)
     assert over[0] == over[1] == over[2]
     assert over[0].status == 429
@@ -285,14 +285,14 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(visits, "record", away)
     seen = set()
     for _ in range(8):
-        replies = ask_asgi(f"/{UNKNOWN}"), ask_wsgi(f"/{UNKNOWN}")
-        waits = [int(reply.headers.pop("retry-after")) for reply in replies]
+        responses = ask_asgi(f"/{UNKNOWN}"), ask_wsgi(f"/{UNKNOWN}")
+        waits = [int(response.headers.pop("retry-after")) for response in responses]
         assert all(5 <= wait <= 30 for wait in waits)
         seen.update(waits)
-        assert replies[0] == replies[1]
-        assert replies[0].status == 503
-        assert replies[0].headers["content-type"] == "application/json"
-        assert list(json.loads(replies[0].body)) == ["description"]
+        assert responses[0] == responses[1]
+        assert responses[0].status == 503
+        assert responses[0].headers["content-type"] == "application/json"
+        assert list(json.loads(responses[0].body)) == ["description"]
     assert len(seen) > 2  # phones come back at different times
 
 
@@ -312,9 +312,9 @@ def test_what_is_not_a_mac_is_not_found(path: str):
     asgi, wsgi = ask_asgi(path), ask_wsgi(path)
     assert asgi.status == wsgi.status == 404
     assert asgi.body == wsgi.body == b'{"description": "Not found."}'
-    for reply in (asgi, wsgi):
-        assert reply.headers.pop("x-request-id")
-        reply.headers.pop("content-length", None)  # under WSGI the server sets it
+    for response in (asgi, wsgi):
+        assert response.headers.pop("x-request-id")
+        response.headers.pop("content-length", None)  # under WSGI the server sets it
     assert asgi.headers == wsgi.headers
 
 
@@ -332,9 +332,9 @@ def test_head_is_get_without_the_body(cast: Cast):
 def test_other_methods_are_refused_and_not_counted(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
-        reply = ask(f"/{device.mac}", method)
-        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
-        assert list(json.loads(reply.body)) == ["description"]
+        response = ask(f"/{device.mac}", method)
+        assert (response.status, response.headers["allow"]) == (405, "GET, HEAD")
+        assert list(json.loads(response.body)) == ["description"]
     device.refresh_from_db()
     assert device.num_requests == 0
     assert not Access.objects.exists()

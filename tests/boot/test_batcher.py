@@ -17,7 +17,7 @@ from boot.batcher import (
     SerializationConflict,
     StatementRejected,
 )
-from boot.decision import Answer, Found, Visit
+from boot.decision import Decision, DeviceRecord, Visit
 from boot.visits import Asked
 from devices.models import Outcome
 
@@ -39,7 +39,7 @@ class FakeStore:
     async def open(self) -> None:
         pass
 
-    async def record(self, batch: Sequence[Asked]) -> dict[str, Found]:
+    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         macs = [asked.visit.mac for asked in batch]
         self.batches.append(macs)
         await self.gate.wait()
@@ -47,7 +47,7 @@ class FakeStore:
             raise fault
         if self.bad in macs:
             raise StatementRejected("this row is no good")
-        return {mac: Found("Acme", URL, mutual_auth=False) for mac in macs if not mac.startswith("FF")}
+        return {mac: DeviceRecord("Acme", URL, mutual_auth=False) for mac in macs if not mac.startswith("FF")}
 
     async def close(self) -> None:
         self.closed = True
@@ -61,7 +61,7 @@ def asked(mac: str) -> Asked:
     return Asked(Visit(mac), datetime.now(UTC))
 
 
-async def all_of(batch: Batcher, *macs: str) -> list[Answer | BaseException]:
+async def all_of(batch: Batcher, *macs: str) -> list[Decision | BaseException]:
     """The answers to phones that ask at the same moment; nobody may be left waiting."""
     asking = asyncio.gather(*(batch.ask(asked(mac)) for mac in macs), return_exceptions=True)
     return await asyncio.wait_for(asking, 5)
@@ -71,14 +71,14 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(test(), 20))
 
 
-def redirected(mac: str) -> Answer:
-    return Answer(Outcome.REDIRECTED, f"https://pbx.example/cfg/{mac}/")
+def redirected(mac: str) -> Decision:
+    return Decision(Outcome.REDIRECTED, f"https://pbx.example/cfg/{mac}/")
 
 
 def test_each_phone_gets_its_own_answer():
     async def scenario() -> None:
         answers = await all_of(Batcher(FakeStore()), phone(1), "FF908F000001", phone(2))
-        assert answers == [redirected(phone(1)), Answer(Outcome.UNKNOWN), redirected(phone(2))]
+        assert answers == [redirected(phone(1)), Decision(Outcome.UNKNOWN), redirected(phone(2))]
 
     run(scenario)
 
@@ -125,7 +125,7 @@ def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog
             assert isinstance(task.exception(), Overloaded)
         store.gate.set()
         answers = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 5)
-        assert sum(isinstance(answer, Answer) for answer in answers) == len(asking) - len(turned_away)
+        assert sum(isinstance(answer, Decision) for answer in answers) == len(asking) - len(turned_away)
         await all_of(batch, phone(1))  # there is room again
 
     run(scenario)
@@ -206,14 +206,19 @@ def test_an_outage_during_one_by_one_leaves_nobody_waiting():
             StatementRejected("some row"), None, DatabaseUnavailable("gone"), KeyError("a bug"), None
         )
         answers = await all_of(Batcher(store), *(phone(n) for n in range(4)))
-        assert [type(answer) for answer in answers] == [Answer, DatabaseUnavailable, DatabaseUnavailable, Answer]
+        assert [type(answer) for answer in answers] == [
+            Decision,
+            DatabaseUnavailable,
+            DatabaseUnavailable,
+            Decision,
+        ]
 
     run(scenario)
 
 
 def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest.MonkeyPatch):
 
-    def decide_but_not_bad(visit: Visit, found: Found | None) -> Answer:
+    def decide_but_not_bad(visit: Visit, found: DeviceRecord | None) -> Decision:
         if visit.mac == BAD:
             raise ValueError("a template that nobody thought of")
         return lookup.decide(visit, found)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from boot import stores, visits
 from boot.batcher import Batcher, DatabaseUnavailable, SerializationConflict, StatementRejected
 from boot.connection import ReconnectingConnection
-from boot.decision import Answer, CertificateStatus, Found, Visit, decide
+from boot.decision import CertificateStatus, Decision, DeviceRecord, Visit, decide
 from boot.stores import PostgreSQLStore, SQLiteStore, open_store
 from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
@@ -52,7 +52,7 @@ def asked(
     return Asked(Shown(mac, proof), at or datetime.now(UTC), log_unknown)
 
 
-def record(batch: Sequence[Asked]) -> dict[str, Found]:
+def record(batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
     """As the stores do, but over the test's own connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -65,20 +65,26 @@ def record(batch: Sequence[Asked]) -> dict[str, Found]:
 
 
 @pytest.fixture
-def phones(cast: Cast) -> dict[str, Found | None]:
+def phones(cast: Cast) -> dict[str, DeviceRecord | None]:
     """A MAC of every kind with what is to be found of it; the last belongs to nobody."""
     plain, strict = make_location(cast.provider), make_location(cast.sibling, mutual_auth=True)
     return {
-        make_device(cast.provider).mac: Found(cast.provider.name, None, mutual_auth=False),
-        make_device(cast.provider, location=plain).mac: Found(cast.provider.name, plain.url, mutual_auth=False),
-        make_device(cast.sibling, location=strict).mac: Found(cast.sibling.name, strict.url, mutual_auth=True),
+        make_device(cast.provider).mac: DeviceRecord(cast.provider.name, None, mutual_auth=False),
+        make_device(cast.provider, location=plain).mac: DeviceRecord(
+            cast.provider.name, plain.url, mutual_auth=False
+        ),
+        make_device(cast.sibling, location=strict).mac: DeviceRecord(
+            cast.sibling.name, strict.url, mutual_auth=True
+        ),
         UNKNOWN: None,
     }
 
 
 @given(data=st.data())
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_database_and_the_rule_agree_on_every_visit(phones: dict[str, Found | None], data: st.DataObject):
+def test_the_database_and_the_rule_agree_on_every_visit(
+    phones: dict[str, DeviceRecord | None], data: st.DataObject
+):
     kinds = st.tuples(st.sampled_from(sorted(phones)), st.sampled_from(CertificateStatus))
     batch = [asked(mac, proof) for mac, proof in data.draw(st.lists(kinds, min_size=1, max_size=12))]
     Access.objects.all().delete()
@@ -101,7 +107,9 @@ def test_the_database_and_the_rule_agree_on_every_visit(phones: dict[str, Found 
 
 
 @pytest.mark.parametrize("log_unknown", [True, False])
-def test_unknown_macs_are_logged_as_told_and_known_ones_always(phones: dict[str, Found | None], log_unknown: bool):
+def test_unknown_macs_are_logged_as_told_and_known_ones_always(
+    phones: dict[str, DeviceRecord | None], log_unknown: bool
+):
     record([asked(mac, log_unknown=log_unknown) for mac in phones])
     assert Access.objects.filter(mac=UNKNOWN).exists() is log_unknown
     assert Access.objects.exclude(mac=UNKNOWN).count() == len(phones) - 1
@@ -159,7 +167,7 @@ def holding(statement: str, *values: Any) -> Iterator[None]:
         other.close()
 
 
-async def answers_of(store: Any, *macs: str) -> list[Answer]:
+async def answers_of(store: Any, *macs: str) -> list[Decision]:
     """What phones get that ask at once, within the second that they have."""
     batcher = Batcher(store)
     began = time.monotonic()
@@ -222,7 +230,7 @@ def test_a_held_location_is_handed_out_at_once(cast: Cast):
     async def scenario() -> None:
         store = open_store()
         with holding("SELECT 1 FROM locations_location WHERE id = %s FOR UPDATE", location.pk):
-            assert await answers_of(store, *[device.mac] * 3) == [Answer(Outcome.REDIRECTED, location.url)] * 3
+            assert await answers_of(store, *[device.mac] * 3) == [Decision(Outcome.REDIRECTED, location.url)] * 3
         await store.close()
 
     asyncio.run(scenario())
@@ -557,7 +565,7 @@ def test_while_the_primary_is_away_the_replica_answers_and_the_visits_are_record
         store, primary, replica = with_replica()
         primary.cut(in_doubt=False)
         for _ in range(3):
-            assert await store.record([asked(MAC)]) == {MAC: Found("Acme", "https://pbx.example/", False)}
+            assert await store.record([asked(MAC)]) == {MAC: DeviceRecord("Acme", "https://pbx.example/", False)}
         assert replica.count(visits.LOOK_UP) == 3
         primary.mend()
         await settled(primary, 3)
@@ -646,7 +654,7 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
         primary = ReconnectingConnection("database", connection_parameters(), *stores.DEADLINES)
         rows = await primary.execute(visits.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
         assert visits.found_in(rows) == (
-            {device.mac: Found(cast.provider.name, location.url, mutual_auth=False)},
+            {device.mac: DeviceRecord(cast.provider.name, location.url, mutual_auth=False)},
             False,
         )
         one = asked(device.mac)
@@ -705,7 +713,7 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
         answers = await asyncio.gather(
             *(Batcher(store).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
         )
-        assert [type(answer) for answer in answers] == [Answer, DatabaseUnavailable]
+        assert [type(answer) for answer in answers] == [Decision, DatabaseUnavailable]
         await store.close()
 
     asyncio.run(scenario())

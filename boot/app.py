@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from boot import visits
 from boot.batcher import Batcher, DatabaseUnavailable, Overloaded
 from boot.decision import Decision, Visit
-from boot.rate_limit import misses
+from boot.rate_limit import unknown_macs
 from boot.response import Response, error_response, response_for
 from boot.stores import open_store
 from boot.visits import Asked
@@ -131,13 +131,13 @@ def asked_by(meta: dict[str, Any], asked_mac: str) -> Asked:
         certificate_verified=meta.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
         certificate=meta.get("HTTP_X_SSL_CLIENT_CERT", ""),
     )
-    log_unknown = not misses.is_over_budget(source_of(address), asked_mac)
+    log_unknown = not unknown_macs.is_exceeded(source_of(address), asked_mac)
     return Asked(visit, datetime.now(UTC), log_unknown)
 
 
 def response_to(visit: Visit, answer: Decision) -> Response:
     """What the answer is on the wire, or 429 for a source that misses too often."""
-    if answer.url is None and (wait := misses.over_budget(source_of(visit.address), visit.mac)):
+    if answer.url is None and (wait := unknown_macs.hit(source_of(visit.address), visit.mac)):
         return error_response(too_many_requests(wait))
     return response_for(visit.mac, answer)
 

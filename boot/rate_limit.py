@@ -14,14 +14,14 @@ WINDOW_SECONDS = 60
 SOURCES_KEPT = 20_000
 
 
-class Misses:
+class UnknownMacLimiter:
     """Per source: when its window began, and the MACs that it missed in it. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._windows: OrderedDict[str, tuple[float, set[str]]] = OrderedDict()
 
-    def over_budget(self, source: str, mac: str, now: float | None = None) -> int:
+    def hit(self, source: str, mac: str, now: float | None = None) -> int:
         """Note a miss; 0 if it is within the budget, else the seconds until the source has a new one."""
         limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
         if limit == 0:
@@ -40,7 +40,7 @@ class Misses:
                 self._windows.popitem(last=False)  # the window that began first
             return 0
 
-    def is_over_budget(self, source: str, mac: str) -> bool:
+    def is_exceeded(self, source: str, mac: str) -> bool:
         """Whether a miss of this MAC would be over the budget; notes nothing."""
         limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
         with self._lock:
@@ -54,4 +54,4 @@ class Misses:
             self._windows.clear()
 
 
-misses = Misses()
+unknown_macs = UnknownMacLimiter()

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Group, GroupType, Level, User
 from api import tokens
-from boot.rate_limit import misses
+from boot.rate_limit import unknown_macs
 from devices.models import Access, Device, Outcome
 from locations.models import Location
 
@@ -112,4 +112,4 @@ def administrator(cast: Cast) -> Api:
 
 @pytest.fixture(autouse=True)
 def _no_misses_yet() -> None:
-    misses.clear()
+    unknown_macs.clear()

@@ -23,8 +23,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from boot import app as boot_app
-from boot import rate_limit as misses
-from boot import visits
+from boot import rate_limit, visits
 from boot.app import BootApplication
 from boot.batcher import DatabaseUnavailable
 from boot.visits import Asked
@@ -172,7 +171,7 @@ def _proxy(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def _the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of budgets do not move, so that two answers tell the same time to wait."""
-    monkeypatch.setattr(misses, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 @pytest.mark.parametrize(

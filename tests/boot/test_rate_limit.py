@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client, override_settings
 
-from boot.rate_limit import SOURCES_KEPT, WINDOW_SECONDS, Misses
+from boot.rate_limit import SOURCES_KEPT, WINDOW_SECONDS, UnknownMacLimiter
 from devices.models import Device
 from tests.conftest import Cast, make_device, make_location
 
@@ -130,16 +130,16 @@ def test_0_is_no_limit() -> None:
 
 @BUDGET
 def test_the_budget_is_new_after_the_window() -> None:
-    misses = Misses()
-    assert [misses.over_budget(SOURCE, mac(number), now=100) for number in range(LIMIT)] == [0] * LIMIT
-    assert misses.over_budget(SOURCE, mac(99), now=100) == WINDOW_SECONDS
-    assert misses.over_budget(SOURCE, mac(99), now=100 + WINDOW_SECONDS - 0.1) == 1
-    assert misses.over_budget(SOURCE, mac(99), now=100 + WINDOW_SECONDS) == 0
+    unknown_macs = UnknownMacLimiter()
+    assert [unknown_macs.hit(SOURCE, mac(number), now=100) for number in range(LIMIT)] == [0] * LIMIT
+    assert unknown_macs.hit(SOURCE, mac(99), now=100) == WINDOW_SECONDS
+    assert unknown_macs.hit(SOURCE, mac(99), now=100 + WINDOW_SECONDS - 0.1) == 1
+    assert unknown_macs.hit(SOURCE, mac(99), now=100 + WINDOW_SECONDS) == 0
 
 
 @BUDGET
 def test_memory_is_bounded() -> None:
-    misses = Misses()
+    unknown_macs = UnknownMacLimiter()
     for number in range(SOURCES_KEPT + 10):
-        assert misses.over_budget(f"source {number}", mac(1), now=100) == 0
-    assert len(misses._windows) == SOURCES_KEPT
+        assert unknown_macs.hit(f"source {number}", mac(1), now=100) == 0
+    assert len(unknown_macs._windows) == SOURCES_KEPT

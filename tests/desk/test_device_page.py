@@ -19,7 +19,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from boot.rate_limit import misses
+from boot.rate_limit import unknown_macs
 from desk.device_page import REQUESTS_SHOWN
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
@@ -315,7 +315,7 @@ def test_the_look_up_counts_and_limits_nothing(operator, cast: Cast, settings):
     assert (list(Device.objects.values()), list(Location.objects.values())) == before
     assert Device.objects.get().last_access_status == AccessStatus.AWAIT
     assert not Access.objects.exists()
-    assert not misses.is_over_budget("127.0.0.1", "00908FAAAAAA")
+    assert not unknown_macs.is_exceeded("127.0.0.1", "00908FAAAAAA")
     assert Client().get("/00908FAAAAAA").status_code == 404
     assert Client().get("/00908FBBBBBB").status_code == 429
     assert dry_answers(operator, device)[0].startswith("404")  # the desk is not limited with its phones

@@ -18,7 +18,7 @@ from boot.batcher import Batcher, DatabaseUnavailable, Overloaded
 from boot.decision import Decision, Visit
 from boot.rate_limit import unknown_macs
 from boot.response import Response, error_response, response_for
-from boot.stores import open_store
+from boot.stores import open_recorder
 from boot.visits import Asked
 from devices import mac
 from redirect.errors import ApiError, too_many_requests, unavailable
@@ -68,11 +68,11 @@ class BootApplication:
         try:
             return response_to(asked.visit, await self._batching().ask(asked))
         except (Overloaded, DatabaseUnavailable):
-            return later()  # the batcher and its store have said why, once
+            return later()  # the batcher and its recorder have said why, once
 
     def _batching(self) -> Batcher:
         if self._batcher is None:
-            self._batcher = Batcher(open_store())
+            self._batcher = Batcher(open_recorder())
         return self._batcher
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -83,7 +83,7 @@ class BootApplication:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._batching().store.open()
+                await self._batching().recorder.open()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self._batcher is not None:

@@ -42,7 +42,7 @@ class StatementRejected(Exception):
     """The database would not run the statement on this batch; nothing was written."""
 
 
-class Store(Protocol):
+class Recorder(Protocol):
     """Where visits are recorded."""
 
     async def open(self) -> None:
@@ -69,8 +69,8 @@ class Waiting:
 class Batcher:
     """Groups the visits of one process. Use from one event loop."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
         self._queue: deque[Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._per_second = 0.0
@@ -91,7 +91,7 @@ class Batcher:
         """Decision those who wait, and let go of the database."""
         if self._sending is not None:
             await self._sending
-        await self.store.close()
+        await self.recorder.close()
 
     async def _send_all(self) -> None:
         try:
@@ -109,7 +109,7 @@ class Batcher:
 
     async def _send(self, batch: list[Waiting], *, again: bool = True) -> None:
         try:
-            found = await self.store.record([waiting.asked for waiting in batch])
+            found = await self.recorder.record([waiting.asked for waiting in batch])
         except SerializationConflict as error:
             if again:
                 await self._send(batch, again=False)

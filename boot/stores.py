@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import conninfo_to_dict
 
-from boot.batcher import DatabaseUnavailable, SerializationConflict, StatementRejected, Store
+from boot.batcher import DatabaseUnavailable, Recorder, SerializationConflict, StatementRejected
 from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
 from boot.decision import DeviceRecord
-from boot.visits import COUNT_LATER, LOOK_UP, RECORD, Asked, found_in, parameters, record_on_sqlite
+from boot.visits import COUNT_DEFERRED, LOOK_UP, RECORD_REQUESTS, Asked, found_in, parameters, record_on_sqlite
 from redirect.db.arrays import literal
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ SECONDS_FOR_A_STATEMENT = 0.7
 SECONDS_FOR_THE_REPLICA = 0.2
 
 SECONDS_UNTIL_COUNTED = 1.0
-SECONDS_TO_SETTLE = 5.0
-VISITS_OWED_AT_MOST = 200_000
+SECONDS_TO_REPLAY = 5.0
+UNRECORDED_REQUESTS_AT_MOST = 200_000
 
 # On the server, where the client's own deadline cannot reach. The plan never depends on the size of a batch.
 DEADLINES = ("statement_timeout=2000", "lock_timeout=500", "jit=off", "plan_cache_mode=force_generic_plan")
@@ -45,24 +45,24 @@ SELECT EXISTS (
 """
 
 
-def open_store() -> Store:
-    """The store for Django's default database."""
+def open_recorder() -> Recorder:
+    """The recorder for Django's default database."""
     wrapper = connections["default"]
     if wrapper.vendor != "postgresql":
-        return SQLiteStore(str(wrapper.settings_dict["NAME"]))
+        return SQLiteRecorder(str(wrapper.settings_dict["NAME"]))
     given = wrapper.get_connection_params()
     taken = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
     primary = ReconnectingConnection(
         "database", {name: given[name] for name in taken if name in given}, *DEADLINES
     )
     replica = settings.REPLICA_URL
-    return PostgreSQLStore(
+    return PostgreSQLRecorder(
         primary, ReconnectingConnection("replica", conninfo_to_dict(replica), *DEADLINES) if replica else None
     )
 
 
 @dataclass(slots=True)
-class Owed:
+class UnrecordedBatch:
     """A batch that was answered from the replica, and is still to be recorded.
 
     `backend` is the server's process that may have committed it after all.
@@ -72,7 +72,7 @@ class Owed:
     backend: int | None
 
 
-class PostgreSQLStore:
+class PostgreSQLRecorder:
     """Records on the primary. While that is away, answers from the replica and keeps in memory what is to be
     recorded: the only visits that a crash of this process can lose.
     """
@@ -80,9 +80,9 @@ class PostgreSQLStore:
     def __init__(self, primary: ReconnectingConnection, replica: ReconnectingConnection | None = None) -> None:
         self._primary = primary
         self._replica = replica
-        self._owed: deque[Owed] = deque()
-        self._visits_owed = 0
-        self._settling: asyncio.Task[None] | None = None
+        self._unrecorded: deque[UnrecordedBatch] = deque()
+        self._unrecorded_requests = 0
+        self._replaying: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
         self._uncounted = True  # a process before this one may have left something
 
@@ -93,28 +93,30 @@ class PostgreSQLStore:
     async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
         backend = self._primary.backend
         try:
-            rows = await self._primary.execute(RECORD, parameters(batch), SECONDS_FOR_A_STATEMENT)
+            rows = await self._primary.execute(RECORD_REQUESTS, parameters(batch), SECONDS_FOR_A_STATEMENT)
         except DatabaseUnavailable as error:
             return await self._look_up(batch, backend if error.in_doubt else None, error)
         found, uncounted = found_in(rows)
         self._uncounted = self._uncounted or uncounted
         if self._uncounted and self._counting is None:
-            self._counting = asyncio.create_task(self._count_later())
+            self._counting = asyncio.create_task(self._count_deferred())
         return found
 
     async def close(self) -> None:
-        if self._settling is not None:
-            await asyncio.wait({self._settling}, timeout=SECONDS_TO_SETTLE)
-            self._settling.cancel()
-        if self._visits_owed:
-            logger.error("%d visits were answered from the replica and are lost to the counts", self._visits_owed)
+        if self._replaying is not None:
+            await asyncio.wait({self._replaying}, timeout=SECONDS_TO_REPLAY)
+            self._replaying.cancel()
+        if self._unrecorded_requests:
+            logger.error(
+                "%d visits were answered from the replica and are lost to the counts", self._unrecorded_requests
+            )
         if self._counting is not None:
             self._counting.cancel()
         if self._uncounted and self._primary.connected.is_set():
             with suppress(
                 DatabaseUnavailable, SerializationConflict, StatementRejected
             ):  # what is left is for the next process
-                await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
+                await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
         for server in (self._primary, self._replica):
             if server is not None:
                 await server.close()
@@ -122,58 +124,58 @@ class PostgreSQLStore:
     async def _look_up(
         self, batch: Sequence[Asked], backend: int | None, unavailable: DatabaseUnavailable
     ) -> dict[str, DeviceRecord]:
-        if self._replica is None or self._visits_owed + len(batch) > VISITS_OWED_AT_MOST:
+        if self._replica is None or self._unrecorded_requests + len(batch) > UNRECORDED_REQUESTS_AT_MOST:
             raise unavailable
         macs = {"macs": literal([asked.visit.mac for asked in batch])}
         found, _ = found_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
-        self._owed.append(Owed(batch, backend))
-        self._visits_owed += len(batch)
-        if self._settling is None:
-            self._settling = asyncio.create_task(self._settle())
+        self._unrecorded.append(UnrecordedBatch(batch, backend))
+        self._unrecorded_requests += len(batch)
+        if self._replaying is None:
+            self._replaying = asyncio.create_task(self._replay())
         return found
 
-    async def _settle(self) -> None:
-        """Record what is owed, in its order, as soon as the primary is back."""
+    async def _replay(self) -> None:
+        """Record what is unrecorded, in its order, as soon as the primary is back."""
         try:
-            while self._owed:
+            while self._unrecorded:
                 await self._primary.connected.wait()
-                owed = self._owed[0]
+                unrecorded = self._unrecorded[0]
                 try:
-                    await self._settle_one(owed)
+                    await self._replay_one(unrecorded)
                 except (DatabaseUnavailable, SerializationConflict):
                     await asyncio.sleep(SECONDS_UNTIL_COUNTED)
                     continue
                 except StatementRejected as error:
-                    logger.error("%d visits cannot be recorded: %s", len(owed.batch), error)
-                self._owed.popleft()
-                self._visits_owed -= len(owed.batch)
+                    logger.error("%d visits cannot be recorded: %s", len(unrecorded.batch), error)
+                self._unrecorded.popleft()
+                self._unrecorded_requests -= len(unrecorded.batch)
             logger.warning("All visits that were answered from the replica are recorded")
         finally:
-            self._settling = None
+            self._replaying = None
 
-    async def _settle_one(self, owed: Owed) -> None:
-        values = parameters(owed.batch)
-        if owed.backend is not None:
-            await self._primary.execute(END_BACKEND, {"pid": owed.backend}, SECONDS_TO_SETTLE)
-            owed_time = {"macs": values["macs"], "time": values["time"]}
-            ((recorded,),) = await self._primary.execute(IS_RECORDED, owed_time, SECONDS_TO_SETTLE)
-            owed.backend = None
+    async def _replay_one(self, unrecorded: UnrecordedBatch) -> None:
+        values = parameters(unrecorded.batch)
+        if unrecorded.backend is not None:
+            await self._primary.execute(END_BACKEND, {"pid": unrecorded.backend}, SECONDS_TO_REPLAY)
+            key = {"macs": values["macs"], "time": values["time"]}
+            ((recorded,),) = await self._primary.execute(IS_RECORDED, key, SECONDS_TO_REPLAY)
+            unrecorded.backend = None
             if recorded:
                 return
-        owed.backend = self._primary.backend  # should this try be lost as well
+        unrecorded.backend = self._primary.backend  # should this try be lost as well
         try:
-            await self._primary.execute(RECORD, values, SECONDS_TO_SETTLE)
+            await self._primary.execute(RECORD_REQUESTS, values, SECONDS_TO_REPLAY)
         except DatabaseUnavailable as error:
-            owed.backend = owed.backend if error.in_doubt else None
+            unrecorded.backend = unrecorded.backend if error.in_doubt else None
             raise
 
-    async def _count_later(self) -> None:
+    async def _count_deferred(self) -> None:
         """Bring up the counters of devices that were held."""
         try:
             due = 1
             while due:
                 await asyncio.sleep(SECONDS_UNTIL_COUNTED)
-                ((due, _),) = await self._primary.execute(COUNT_LATER, {}, SECONDS_FOR_A_STATEMENT)
+                ((due, _),) = await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
             self._uncounted = False
         except (DatabaseUnavailable, SerializationConflict, StatementRejected) as error:
             logger.error("Counters are not brought up yet: %s", error)  # the next visit tries again
@@ -181,7 +183,7 @@ class PostgreSQLStore:
             self._counting = None
 
 
-class SQLiteStore:
+class SQLiteRecorder:
     """One connection in one thread; each batch is one IMMEDIATE transaction."""
 
     def __init__(self, path: str) -> None:

@@ -20,9 +20,9 @@ from redirect.db.arrays import literal
 
 # Devices are locked in the order of their MACs, as bulk calls do, and only those that nobody else holds. A device
 # that is held is read, answered and logged without its lock (`counted` false), and counted a moment later by
-# COUNT_LATER: a phone never waits for a bulk call. A location's time too is only written if nobody holds it.
+# COUNT_DEFERRED: a phone never waits for a bulk call. A location's time too is only written if nobody holds it.
 # `decide` in boot/decision.py has the rule of the outcome; a test compares the two.
-RECORD = """
+RECORD_REQUESTS = """
 WITH visit AS MATERIALIZED (
     SELECT * FROM unnest(%(macs)s::text[], %(proofs)s::text[], %(addresses)s::text[], %(user_agents)s::text[],
                          %(subjects)s::text[], %(log_unknown)s::boolean[])
@@ -79,7 +79,7 @@ SELECT mac, customer, url, mutual_auth, counted FROM answered WHERE device_id IS
 
 # The log rows whose devices were held, once nobody holds them any more. A device that has moved to another group
 # began anew there: what it did for the old one is not counted.
-COUNT_LATER = """
+COUNT_DEFERRED = """
 WITH due AS MATERIALIZED (
     SELECT id, time, device_id, group_id, outcome FROM devices_access WHERE NOT counted
     ORDER BY time LIMIT 5000 FOR UPDATE SKIP LOCKED
@@ -132,7 +132,7 @@ def record(asked: Asked) -> Decision:
     """The answer to one phone, over Django's connection. Raises django.db.Error if it cannot be committed."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(RECORD, parameters([asked]))
+            cursor.execute(RECORD_REQUESTS, parameters([asked]))
             found, _ = found_in(cursor.fetchall())
     else:
         with _phones_patience(), transaction.atomic():
@@ -153,7 +153,7 @@ def _phones_patience() -> Iterator[None]:
 
 
 def parameters(batch: Sequence[Asked]) -> dict[str, Any]:
-    """What RECORD is executed with."""
+    """What RECORD_REQUESTS is executed with."""
     visits = [asked.visit for asked in batch]
     time = max(asked.time for asked in batch)
     return {
@@ -169,7 +169,7 @@ def parameters(batch: Sequence[Asked]) -> dict[str, Any]:
 
 
 def found_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, DeviceRecord], bool]:
-    """What RECORD returned, by MAC; and whether a device was held, so that COUNT_LATER has something to do."""
+    """What RECORD_REQUESTS returned, by MAC; and whether a device was locked: COUNT_DEFERRED then has work."""
     found = {row[0]: DeviceRecord(row[1], row[2], bool(row[3])) for row in rows}
     return found, not all(row[4] for row in rows)
 
@@ -256,12 +256,12 @@ def _sqlite_time(time: datetime) -> str:
     return str(time.astimezone(UTC).replace(tzinfo=None))
 
 
-def count_late() -> int:
+def count_deferred() -> int:
     """Bring up the counters of devices that were held when they were asked for; how many visits."""
     total = 0
     while connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(COUNT_LATER)
+            cursor.execute(COUNT_DEFERRED)
             _, done = cursor.fetchone()
         total += done
         if not done:

@@ -122,7 +122,7 @@ def ask(path: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (),
 REDIRECTED = {
     "content-length": "0",
     "content-type": "text/plain; charset=utf-8",
-    "cache-control": "no-store",
+    "cache-control": "no-recorder",
     "x-content-type-options": "nosniff",
 }
 
@@ -132,7 +132,7 @@ def refused(mac: str) -> Response:
     headers = {
         "content-length": str(len(body)),
         "content-type": "application/json",
-        "cache-control": "no-store",
+        "cache-control": "no-recorder",
         "x-content-type-options": "nosniff",
     }
     return Response(404, headers, body)
@@ -250,7 +250,7 @@ def test_over_the_budget_of_misses_all_misses_get_429_and_known_phones_are_redir
     assert over[0] == over[1] == over[2]
     assert over[0].status == 429
     assert list(json.loads(over[0].body)) == ["description"]
-    assert over[0].headers["cache-control"] == "no-store"
+    assert over[0].headers["cache-control"] == "no-recorder"
     assert ask(f"/{known.mac}").status == 302
     assert ask(f"/{UNKNOWN}", source="192.0.2.8").status == 404  # another source has its own
     bare.refresh_from_db()
@@ -265,7 +265,7 @@ def test_one_ipv6_network_is_one_source(settings: Settings):
     assert ask("/00908FAAAAA1", source="2001:db8:0:1::1").status == 404
 
 
-class UnavailableStore:
+class UnavailableRecorder:
     async def open(self) -> None:
         pass
 
@@ -280,7 +280,7 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     def away(asked: Asked) -> Any:
         raise OperationalError("no database")
 
-    monkeypatch.setattr(boot_app, "open_store", UnavailableStore)
+    monkeypatch.setattr(boot_app, "open_recorder", UnavailableRecorder)
     monkeypatch.setattr(visits, "record", away)
     seen = set()
     for _ in range(8):

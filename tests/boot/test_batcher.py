@@ -1,4 +1,4 @@
-"""The batcher over a store that does what a test tells it to."""
+"""The batcher over a recorder that does what a test tells it to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +25,7 @@ URL = "https://pbx.example/cfg/{MAC ADDRESS}/"
 BAD = "00908FBAD000"
 
 
-class FakeStore:
+class FakeRecorder:
     """Knows every MAC but those that begin with FF; `faults` are raised by the next calls, one each."""
 
     def __init__(self, *faults: Exception | None, bad: str | None = None) -> None:
@@ -77,7 +77,7 @@ def redirected(mac: str) -> Decision:
 
 def test_each_phone_gets_its_own_answer():
     async def scenario() -> None:
-        answers = await all_of(Batcher(FakeStore()), phone(1), "FF908F000001", phone(2))
+        answers = await all_of(Batcher(FakeRecorder()), phone(1), "FF908F000001", phone(2))
         assert answers == [redirected(phone(1)), Decision(Outcome.UNKNOWN), redirected(phone(2))]
 
     run(scenario)
@@ -85,18 +85,18 @@ def test_each_phone_gets_its_own_answer():
 
 def test_who_asks_while_a_statement_is_under_way_goes_out_with_the_next_one():
     async def scenario() -> None:
-        store = FakeStore()
-        store.gate.clear()
-        batch = Batcher(store)
+        recorder = FakeRecorder()
+        recorder.gate.clear()
+        batch = Batcher(recorder)
         first = asyncio.create_task(batch.ask(asked(phone(0))))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         later = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(1, LARGEST_BATCH + 101)]
         await asyncio.sleep(0)
-        assert [len(sent) for sent in store.batches] == [1]  # not a moment's wait for company
-        store.gate.set()
+        assert [len(sent) for sent in recorder.batches] == [1]  # not a moment's wait for company
+        recorder.gate.set()
         answers = await asyncio.gather(first, *later)
-        assert [len(sent) for sent in store.batches] == [1, LARGEST_BATCH, 100]
+        assert [len(sent) for sent in recorder.batches] == [1, LARGEST_BATCH, 100]
         assert answers == [redirected(phone(n)) for n in range(LARGEST_BATCH + 101)]
 
     run(scenario)
@@ -104,18 +104,18 @@ def test_who_asks_while_a_statement_is_under_way_goes_out_with_the_next_one():
 
 def test_a_phone_that_asks_twice_is_recorded_twice():
     async def scenario() -> None:
-        store = FakeStore()
-        assert await all_of(Batcher(store), *[phone(1)] * 3) == [redirected(phone(1))] * 3
-        assert sum(len(sent) for sent in store.batches) == 3
+        recorder = FakeRecorder()
+        assert await all_of(Batcher(recorder), *[phone(1)] * 3) == [redirected(phone(1))] * 3
+        assert sum(len(sent) for sent in recorder.batches) == 3
 
     run(scenario)
 
 
 def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog: pytest.LogCaptureFixture):
     async def scenario() -> None:
-        store = FakeStore()
-        store.gate.clear()
-        batch = Batcher(store)
+        recorder = FakeRecorder()
+        recorder.gate.clear()
+        batch = Batcher(recorder)
         asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(QUEUED_AT_LEAST + 50)]
         await asyncio.sleep(0)
         turned_away = [task for task in asking if task.done()]
@@ -123,7 +123,7 @@ def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog
         assert 0 < len(turned_away) <= 50
         for task in turned_away:
             assert isinstance(task.exception(), Overloaded)
-        store.gate.set()
+        recorder.gate.set()
         answers = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 5)
         assert sum(isinstance(answer, Decision) for answer in answers) == len(asking) - len(turned_away)
         await all_of(batch, phone(1))  # there is room again
@@ -134,15 +134,15 @@ def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog
 
 def test_a_quick_database_lets_more_phones_wait():
     async def scenario() -> None:
-        store = FakeStore()
-        batch = Batcher(store)
+        recorder = FakeRecorder()
+        batch = Batcher(recorder)
         for _ in range(20):
             await all_of(batch, *[phone(n) for n in range(LARGEST_BATCH)])
-        store.gate.clear()
+        recorder.gate.clear()
         asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(2 * QUEUED_AT_LEAST)]
         await asyncio.sleep(0)
         assert not any(task.done() for task in asking)
-        store.gate.set()
+        recorder.gate.set()
         await asyncio.gather(*asking)
 
     run(scenario)
@@ -150,22 +150,24 @@ def test_a_quick_database_lets_more_phones_wait():
 
 def test_a_lost_race_is_run_again_once():
     async def scenario() -> None:
-        store = FakeStore(SerializationConflict("deadlock detected"))
-        assert await all_of(Batcher(store), phone(1), phone(2)) == [redirected(phone(1)), redirected(phone(2))]
-        assert [len(sent) for sent in store.batches] == [2, 2]
+        recorder = FakeRecorder(SerializationConflict("deadlock detected"))
+        assert await all_of(Batcher(recorder), phone(1), phone(2)) == [redirected(phone(1)), redirected(phone(2))]
+        assert [len(sent) for sent in recorder.batches] == [2, 2]
 
     run(scenario)
 
 
 def test_a_race_lost_twice_fails_the_batch_and_nothing_else():
     async def scenario() -> None:
-        store = FakeStore(SerializationConflict("deadlock detected"), SerializationConflict("deadlock detected"))
-        batch = Batcher(store)
+        recorder = FakeRecorder(
+            SerializationConflict("deadlock detected"), SerializationConflict("deadlock detected")
+        )
+        batch = Batcher(recorder)
         assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [
             DatabaseUnavailable,
             DatabaseUnavailable,
         ]
-        assert len(store.batches) == 2
+        assert len(recorder.batches) == 2
         assert await all_of(batch, phone(3)) == [redirected(phone(3))]
 
     run(scenario)
@@ -173,12 +175,12 @@ def test_a_race_lost_twice_fails_the_batch_and_nothing_else():
 
 def test_one_bad_row_does_not_fail_its_neighbours():
     async def scenario() -> None:
-        store = FakeStore(bad=BAD)
-        answers = await all_of(Batcher(store), phone(1), BAD, phone(2))
+        recorder = FakeRecorder(bad=BAD)
+        answers = await all_of(Batcher(recorder), phone(1), BAD, phone(2))
         assert answers[0] == redirected(phone(1))
         assert isinstance(answers[1], DatabaseUnavailable)
         assert answers[2] == redirected(phone(2))
-        assert store.batches == [[phone(1), BAD, phone(2)], [phone(1)], [BAD], [phone(2)]]
+        assert recorder.batches == [[phone(1), BAD, phone(2)], [phone(1)], [BAD], [phone(2)]]
 
     run(scenario)
 
@@ -188,13 +190,13 @@ def test_one_bad_row_does_not_fail_its_neighbours():
 )
 def test_an_outage_or_a_bug_fails_the_batch_and_leaves_nobody_waiting(fault: Exception):
     async def scenario() -> None:
-        store = FakeStore(fault)
-        batch = Batcher(store)
+        recorder = FakeRecorder(fault)
+        batch = Batcher(recorder)
         assert [type(answer) for answer in await all_of(batch, phone(1), phone(2))] == [
             DatabaseUnavailable,
             DatabaseUnavailable,
         ]
-        assert len(store.batches) == 1  # never blindly again
+        assert len(recorder.batches) == 1  # never blindly again
         assert await all_of(batch, phone(3)) == [redirected(phone(3))]
 
     run(scenario)
@@ -202,10 +204,10 @@ def test_an_outage_or_a_bug_fails_the_batch_and_leaves_nobody_waiting(fault: Exc
 
 def test_an_outage_during_one_by_one_leaves_nobody_waiting():
     async def scenario() -> None:
-        store = FakeStore(
+        recorder = FakeRecorder(
             StatementRejected("some row"), None, DatabaseUnavailable("gone"), KeyError("a bug"), None
         )
-        answers = await all_of(Batcher(store), *(phone(n) for n in range(4)))
+        answers = await all_of(Batcher(recorder), *(phone(n) for n in range(4)))
         assert [type(answer) for answer in answers] == [
             Decision,
             DatabaseUnavailable,
@@ -226,7 +228,7 @@ def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest
     monkeypatch.setattr(batcher, "decide", decide_but_not_bad)
 
     async def scenario() -> None:
-        batch = Batcher(FakeStore())
+        batch = Batcher(FakeRecorder())
         answers = await all_of(batch, phone(1), BAD, phone(2))
         assert answers[0] == redirected(phone(1))
         assert isinstance(answers[1], DatabaseUnavailable)
@@ -237,14 +239,14 @@ def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest
 
 def test_a_phone_that_hangs_up_harms_nobody():
     async def scenario() -> None:
-        store = FakeStore()
-        store.gate.clear()
-        batch = Batcher(store)
+        recorder = FakeRecorder()
+        recorder.gate.clear()
+        batch = Batcher(recorder)
         asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(3)]
         await asyncio.sleep(0)
         asking[1].cancel()
         await asyncio.sleep(0)
-        store.gate.set()
+        recorder.gate.set()
         answers = await asyncio.gather(*asking, return_exceptions=True)
         assert isinstance(answers[1], asyncio.CancelledError)
         assert [answers[0], answers[2]] == [redirected(phone(0)), redirected(phone(2))]
@@ -254,17 +256,17 @@ def test_a_phone_that_hangs_up_harms_nobody():
 
 def test_closing_answers_those_who_wait_first():
     async def scenario() -> None:
-        store = FakeStore()
-        store.gate.clear()
-        batch = Batcher(store)
+        recorder = FakeRecorder()
+        recorder.gate.clear()
+        batch = Batcher(recorder)
         asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(LARGEST_BATCH + 5)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(batch.close())
         await asyncio.sleep(0)
-        assert not store.closed
-        store.gate.set()
+        assert not recorder.closed
+        recorder.gate.set()
         await closing
-        assert store.closed
+        assert recorder.closed
         assert all(task.done() and task.exception() is None for task in asking)
 
     run(scenario)
@@ -272,8 +274,8 @@ def test_closing_answers_those_who_wait_first():
 
 def test_closing_an_idle_batcher():
     async def scenario() -> None:
-        store = FakeStore()
-        await Batcher(store).close()
-        assert store.closed
+        recorder = FakeRecorder()
+        await Batcher(recorder).close()
+        assert recorder.closed
 
     run(scenario)

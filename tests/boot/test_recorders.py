@@ -21,7 +21,7 @@ from boot import stores, visits
 from boot.batcher import Batcher, DatabaseUnavailable, SerializationConflict, StatementRejected
 from boot.connection import ReconnectingConnection
 from boot.decision import CertificateStatus, Decision, DeviceRecord, Visit, decide
-from boot.stores import PostgreSQLStore, SQLiteStore, open_store
+from boot.stores import PostgreSQLRecorder, SQLiteRecorder, open_recorder
 from boot.visits import Asked
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
@@ -56,7 +56,7 @@ def record(batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
     """As the stores do, but over the test's own connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(visits.RECORD, visits.parameters(batch))
+            cursor.execute(visits.RECORD_REQUESTS, visits.parameters(batch))
             return visits.found_in(cursor.fetchall())[0]
     return visits.record_on_sqlite(typed(Any, connection.connection), batch)
 
@@ -167,9 +167,9 @@ def holding(statement: str, *values: Any) -> Iterator[None]:
         other.close()
 
 
-async def answers_of(store: Any, *macs: str) -> list[Decision]:
+async def answers_of(recorder: Any, *macs: str) -> list[Decision]:
     """What phones get that ask at once, within the second that they have."""
-    batcher = Batcher(store)
+    batcher = Batcher(recorder)
     began = time.monotonic()
     answers = await asyncio.gather(*(batcher.ask(asked(mac)) for mac in macs))
     assert time.monotonic() - began < 1
@@ -184,10 +184,10 @@ def test_a_held_device_is_answered_at_once_and_counted_when_it_is_free(cast: Cas
     Device.objects.filter(pk=held.pk).update(num_requests=5)
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         with holding("SELECT 1 FROM devices_device WHERE id IN (%s, %s) FOR UPDATE", held.pk, unassigned.pk):
             macs = [held.mac, held.mac, unassigned.mac, free.mac]
-            answers = await answers_of(store, *macs)
+            answers = await answers_of(recorder, *macs)
             assert [answer.outcome for answer in answers] == [Outcome.REDIRECTED] * 2 + [
                 Outcome.NO_LOCATION,
                 Outcome.REDIRECTED,
@@ -202,7 +202,7 @@ def test_a_held_device_is_answered_at_once_and_counted_when_it_is_free(cast: Cas
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.2)  # and no more than that
         assert (await asyncio.to_thread(logged_and_counters))[1] == [7, 1, 1]
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
     assert not Access.objects.filter(counted=False).exists()
@@ -228,10 +228,12 @@ def test_a_held_location_is_handed_out_at_once(cast: Cast):
     device = make_device(cast.provider, location=location)
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         with holding("SELECT 1 FROM locations_location WHERE id = %s FOR UPDATE", location.pk):
-            assert await answers_of(store, *[device.mac] * 3) == [Decision(Outcome.REDIRECTED, location.url)] * 3
-        await store.close()
+            assert (
+                await answers_of(recorder, *[device.mac] * 3) == [Decision(Outcome.REDIRECTED, location.url)] * 3
+            )
+        await recorder.close()
 
     asyncio.run(scenario())
     location.refresh_from_db()
@@ -246,14 +248,14 @@ def test_a_device_that_is_being_deleted_is_answered_and_its_log_settled(cast: Ca
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         with holding("DELETE FROM devices_device WHERE id = %s", device.pk):
-            assert [answer.outcome for answer in await answers_of(store, device.mac)] == [Outcome.REDIRECTED]
-        await store.close()
+            assert [answer.outcome for answer in await answers_of(recorder, device.mac)] == [Outcome.REDIRECTED]
+        await recorder.close()
 
     asyncio.run(scenario())
     Device.objects.all().delete()
-    visits.count_late()
+    visits.count_deferred()
     assert list(Access.objects.values_list("counted", flat=True)) == [True]
 
 
@@ -263,14 +265,14 @@ def test_a_statement_that_waits_for_a_table_is_given_up_in_time(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         with holding("LOCK TABLE devices_device"):
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable):
-                await store.record([asked(device.mac)])
+                await recorder.record([asked(device.mac)])
             assert time.monotonic() - began < 1
-        assert list(await store.record([asked(device.mac)])) == [device.mac]
-        await store.close()
+        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -294,8 +296,8 @@ def test_counting_late_is_exact_whoever_does_it(cast: Cast):
         for n in range(7)
     ]
     Access.objects.bulk_create(rows)
-    assert visits.count_late() == 7
-    assert visits.count_late() == 0
+    assert visits.count_deferred() == 7
+    assert visits.count_deferred() == 0
     device.refresh_from_db()
     assert (device.num_requests, device.last_access) == (7, newest.replace(microsecond=0))
     assert device.last_access_status == AccessStatus.FAIL  # as the newest of them ended
@@ -309,7 +311,7 @@ def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
     macs = [make_device(cast.provider, location=location).mac for _ in range(30)]
 
     async def scenario() -> None:
-        batchers = [Batcher(open_store()) for _ in range(2)]
+        batchers = [Batcher(open_recorder()) for _ in range(2)]
         orders = [macs, macs[::-1]]
         for _ in range(10):
             asking = [
@@ -321,7 +323,7 @@ def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
             await batcher.close()
 
     asyncio.run(scenario())
-    visits.count_late()
+    visits.count_deferred()
     assert set(Device.objects.values_list("num_requests", flat=True)) == {20}
     assert Access.objects.count() == 600
 
@@ -335,18 +337,18 @@ def test_a_connection_that_is_lost_under_a_statement_is_in_doubt_and_comes_back_
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
-        await store.record([asked(device.mac)])
+        recorder = open_recorder()
+        await recorder.record([asked(device.mac)])
         with holding("LOCK TABLE devices_device"):
-            waiting = asyncio.create_task(store.record([asked(device.mac)]))
+            waiting = asyncio.create_task(recorder.record([asked(device.mac)]))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(end_backends)
             with pytest.raises(DatabaseUnavailable) as raised:
                 await waiting
             assert raised.value.in_doubt
         await asyncio.sleep(0.5)
-        assert list(await store.record([asked(device.mac)])) == [device.mac]
-        await store.close()
+        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -359,11 +361,11 @@ def test_a_connection_that_was_cut_while_nobody_asked_costs_nobody_an_answer(cas
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         for _ in range(3):
-            assert list(await store.record([asked(device.mac)])) == [device.mac]
+            assert list(await recorder.record([asked(device.mac)])) == [device.mac]
             await asyncio.to_thread(end_backends)
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -376,10 +378,10 @@ def test_what_is_uncounted_at_the_end_is_counted_before_it(cast: Cast):
     device = make_device(cast.provider)
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         with holding("SELECT 1 FROM devices_device WHERE id = %s FOR UPDATE", device.pk):
-            await store.record([asked(device.mac)])
-        await store.close()
+            await recorder.record([asked(device.mac)])
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -394,13 +396,13 @@ def test_what_a_dead_process_left_uncounted_is_counted_by_the_next_one(cast: Cas
         visits.record(asked(held.mac))
 
     async def scenario() -> None:
-        store = open_store()
-        await store.record([asked(other.mac)])
+        recorder = open_recorder()
+        await recorder.record([asked(other.mac)])
         deadline = time.monotonic() + 4
         while (await asyncio.to_thread(logged_and_counters))[1] != [1, 1]:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
 
@@ -439,12 +441,12 @@ def test_a_store_is_connected_before_the_first_phone_asks():
         away = ReconnectingConnection(
             "replica", {"host": "127.0.0.1", "port": 1, "dbname": "none", "user": "none"}
         )
-        store = PostgreSQLStore(primary, away)
+        recorder = PostgreSQLRecorder(primary, away)
         began = time.monotonic()
-        await store.open()
+        await recorder.open()
         assert time.monotonic() - began < 1  # whoever is away is not waited for
         assert primary.connected.is_set()
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
 
@@ -524,7 +526,7 @@ class FakeConnection:
         self.executed.append((statement, values))
         if statement == stores.IS_RECORDED:
             return [(self.recorded,)]
-        return self.rows if statement in (visits.RECORD, visits.LOOK_UP) else []
+        return self.rows if statement in (visits.RECORD_REQUESTS, visits.LOOK_UP) else []
 
     def cut(self, *, in_doubt: bool) -> None:
         self.away = DatabaseUnavailable("cut", in_doubt=in_doubt)
@@ -544,33 +546,35 @@ MAC = "00908F9D8992"
 ROW = (MAC, "Acme", "https://pbx.example/", False, True)
 
 
-def with_replica() -> tuple[PostgreSQLStore, FakeConnection, FakeConnection]:
+def with_replica() -> tuple[PostgreSQLRecorder, FakeConnection, FakeConnection]:
     primary, replica = FakeConnection([ROW]), FakeConnection([ROW])
-    return PostgreSQLStore(typed(Any, primary), typed(Any, replica)), primary, replica
+    return PostgreSQLRecorder(typed(Any, primary), typed(Any, replica)), primary, replica
 
 
 async def settled(primary: FakeConnection, records: int) -> None:
     deadline = time.monotonic() + 5
-    while primary.count(visits.RECORD) < records:
+    while primary.count(visits.RECORD_REQUESTS) < records:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.05)
-    assert primary.count(visits.RECORD) == records
+    assert primary.count(visits.RECORD_REQUESTS) == records
 
 
 def test_while_the_primary_is_away_the_replica_answers_and_the_visits_are_recorded_later(
     caplog: pytest.LogCaptureFixture,
 ):
     async def scenario() -> None:
-        store, primary, replica = with_replica()
+        recorder, primary, replica = with_replica()
         primary.cut(in_doubt=False)
         for _ in range(3):
-            assert await store.record([asked(MAC)]) == {MAC: DeviceRecord("Acme", "https://pbx.example/", False)}
+            assert await recorder.record([asked(MAC)]) == {
+                MAC: DeviceRecord("Acme", "https://pbx.example/", False)
+            }
         assert replica.count(visits.LOOK_UP) == 3
         primary.mend()
         await settled(primary, 3)
         assert primary.count(stores.IS_RECORDED) == 0  # there was never a doubt
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
     assert "lost to the counts" not in caplog.text
@@ -579,9 +583,9 @@ def test_while_the_primary_is_away_the_replica_answers_and_the_visits_are_record
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_batch_in_doubt_is_recorded_once(recorded: bool):
     async def scenario() -> None:
-        store, primary, _ = with_replica()
+        recorder, primary, _ = with_replica()
         primary.cut(in_doubt=True)
-        await store.record([asked(MAC)])
+        await recorder.record([asked(MAC)])
         primary.recorded = recorded
         primary.mend()
         await settled(primary, 0 if recorded else 1)
@@ -590,21 +594,21 @@ def test_a_batch_in_doubt_is_recorded_once(recorded: bool):
         )  # whoever may still commit it is stopped before the look
         assert primary.executed[0][1] == {"pid": 77}
         assert primary.count(stores.IS_RECORDED) == 1
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
 
 
 def test_what_cannot_be_recorded_holds_up_nobody(caplog: pytest.LogCaptureFixture):
     async def scenario() -> None:
-        store, primary, _ = with_replica()
+        recorder, primary, _ = with_replica()
         primary.cut(in_doubt=False)
-        await store.record([asked(MAC)])
-        await store.record([asked(MAC)])
+        await recorder.record([asked(MAC)])
+        await recorder.record([asked(MAC)])
         primary.faults = [StatementRejected("no such table")]
         primary.mend()
         await settled(primary, 1)
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
     assert "1 visits cannot be recorded" in caplog.text
@@ -612,17 +616,17 @@ def test_what_cannot_be_recorded_holds_up_nobody(caplog: pytest.LogCaptureFixtur
 
 
 def test_what_is_owed_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
-    monkeypatch.setattr(stores, "VISITS_OWED_AT_MOST", 5)
-    monkeypatch.setattr(stores, "SECONDS_TO_SETTLE", 0.1)
+    monkeypatch.setattr(stores, "UNRECORDED_REQUESTS_AT_MOST", 5)
+    monkeypatch.setattr(stores, "SECONDS_TO_REPLAY", 0.1)
 
     async def scenario() -> None:
-        store, primary, _ = with_replica()
+        recorder, primary, _ = with_replica()
         primary.cut(in_doubt=False)
-        await store.record([asked(MAC)] * 4)
+        await recorder.record([asked(MAC)] * 4)
         with pytest.raises(DatabaseUnavailable):
-            await store.record([asked(MAC)] * 2)
-        await store.record([asked(MAC)])
-        await store.close()
+            await recorder.record([asked(MAC)] * 2)
+        await recorder.record([asked(MAC)])
+        await recorder.close()
 
     asyncio.run(scenario())
     assert "5 visits were answered from the replica and are lost" in caplog.text
@@ -633,13 +637,13 @@ def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
         primary, replica = FakeConnection(), FakeConnection()
         primary.cut(in_doubt=False)
         replica.cut(in_doubt=False)
-        for store in (
-            PostgreSQLStore(typed(Any, primary)),
-            PostgreSQLStore(typed(Any, primary), typed(Any, replica)),
+        for recorder in (
+            PostgreSQLRecorder(typed(Any, primary)),
+            PostgreSQLRecorder(typed(Any, primary), typed(Any, replica)),
         ):
             with pytest.raises(DatabaseUnavailable):
-                await store.record([asked(MAC)])
-            await store.close()
+                await recorder.record([asked(MAC)])
+            await recorder.close()
 
     asyncio.run(scenario())
 
@@ -658,8 +662,8 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
             False,
         )
         one = asked(device.mac)
-        store = PostgreSQLStore(primary)
-        await store.record([one])
+        recorder = PostgreSQLRecorder(primary)
+        await recorder.record([one])
         for at, recorded in ((one.time, True), (one.time + timedelta(microseconds=1), False)):
             values = {"macs": [device.mac], "time": at}
             assert await primary.execute(stores.IS_RECORDED, values, 5) == [(recorded,)]
@@ -672,7 +676,7 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
         await other.execute("SELECT 1", {}, 5)
         assert other.backend != before
         await other.close()
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
 
@@ -686,15 +690,15 @@ def test_a_long_writer_makes_the_phone_wait_less_than_a_second(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
-        await store.record([asked(device.mac)])
+        recorder = open_recorder()
+        await recorder.record([asked(device.mac)])
         with holding("UPDATE devices_device SET description = 'held'"):
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable):
-                await store.record([asked(device.mac)])
+                await recorder.record([asked(device.mac)])
             assert 0.5 < time.monotonic() - began < 1
-        assert list(await store.record([asked(device.mac)])) == [device.mac]
-        await store.close()
+        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -708,13 +712,13 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
 
     async def scenario() -> None:
-        store = open_store()
+        recorder = open_recorder()
         bad = Asked(Visit(device.mac, address=typed(Any, None)), datetime.now(UTC))
         answers = await asyncio.gather(
-            *(Batcher(store).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
+            *(Batcher(recorder).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
         )
         assert [type(answer) for answer in answers] == [Decision, DatabaseUnavailable]
-        await store.close()
+        await recorder.close()
 
     asyncio.run(scenario())
     device.refresh_from_db()
@@ -723,10 +727,10 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
 
 def test_a_file_that_cannot_be_opened_is_away(tmp_path: Any):
     async def scenario() -> None:
-        store = SQLiteStore(str(tmp_path / "missing" / "file"))
+        recorder = SQLiteRecorder(str(tmp_path / "missing" / "file"))
         with pytest.raises(DatabaseUnavailable):
-            await store.record([asked(MAC)])
-        await store.close()
+            await recorder.record([asked(MAC)])
+        await recorder.close()
 
     asyncio.run(scenario())
 
@@ -754,6 +758,6 @@ def test_one_phone_while_somebody_holds_what_it_needs(cast: Cast):
             with pytest.raises(OperationalError):
                 visits.record(asked(device.mac))
         assert time.monotonic() - began < 1
-    visits.count_late()
+    visits.count_deferred()
     device.refresh_from_db()
     assert device.num_requests == Access.objects.count() == int(connection.vendor == "postgresql")

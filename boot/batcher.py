@@ -1,19 +1,23 @@
-"""Requests in flight -> one batch: while a statement is under way, phones that ask wait for the next one.
+"""Groups concurrent requests into batches: while a statement runs, new requests wait for the next one.
 
-No timer: an idle service answers at the latency of one statement, a busy one batches by itself. One batcher per
-process. Nobody is answered before the commit; nobody waits longer than a second.
+There is no timer: an idle service answers at the latency of one statement, a busy one batches by itself. There is
+one batcher per process. No phone is answered before the commit, and none waits longer than a second.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from boot.decision import Decision, DeviceRecord, decide
-from boot.visits import Asked
+from boot.recorder import (
+    DatabaseUnavailable,
+    Overloaded,
+    Recorder,
+    SerializationConflict,
+    StatementRejected,
+)
+from boot.request import BootRequest, PendingRequest
 
 logger = logging.getLogger(__name__)
 
@@ -22,73 +26,29 @@ SECONDS_OF_WORK_QUEUED = 2.0
 QUEUED_AT_LEAST = 2_000
 
 
-class Overloaded(Exception):
-    """More phones ask than can be answered in time."""
-
-
-class DatabaseUnavailable(Exception):
-    """The database did not answer in time, or not at all; `in_doubt` if it may have committed all the same."""
-
-    def __init__(self, reason: str, *, in_doubt: bool = False) -> None:
-        super().__init__(reason)
-        self.in_doubt = in_doubt
-
-
-class SerializationConflict(Exception):
-    """The database gave the statement up in favour of another; nothing was written."""
-
-
-class StatementRejected(Exception):
-    """The database would not run the statement on this batch; nothing was written."""
-
-
-class Recorder(Protocol):
-    """Where visits are recorded."""
-
-    async def open(self) -> None:
-        """Connect, if that is quick; never raises."""
-
-    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
-        """Commit the visits; what was found, by MAC.
-
-        Raises DatabaseUnavailable, SerializationConflict or StatementRejected.
-        """
-
-    async def close(self) -> None:
-        """Let go of the database."""
-
-
-@dataclass(slots=True)
-class Waiting:
-    """A phone that has asked and not been answered."""
-
-    asked: Asked
-    answer: "asyncio.Future[Decision]"
-
-
 class Batcher:
-    """Groups the visits of one process. Use from one event loop."""
+    """Groups the requests of one process. Use it from one event loop."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[PendingRequest] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._per_second = 0.0
         self._turned_away = 0
 
-    async def ask(self, asked: Asked) -> Decision:
-        """The answer to a phone, after its visit is committed. Raises Overloaded or DatabaseUnavailable."""
+    async def decide(self, request: BootRequest) -> Decision:
+        """Return what the phone gets, once its request is committed. Raises Overloaded or DatabaseUnavailable."""
         if len(self._queue) >= max(QUEUED_AT_LEAST, self._per_second * SECONDS_OF_WORK_QUEUED):
             self._turned_away += 1
             raise Overloaded
-        waiting = Waiting(asked, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        pending = PendingRequest(request, asyncio.get_running_loop().create_future())
+        self._queue.append(pending)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
-        return await waiting.answer
+        return await pending.decision
 
     async def close(self) -> None:
-        """Decision those who wait, and let go of the database."""
+        """Answer the pending requests, and disconnect."""
         if self._sending is not None:
             await self._sending
         await self.recorder.close()
@@ -107,9 +67,9 @@ class Batcher:
                 logger.warning("%d phones got 503: more asked than could be answered in time", self._turned_away)
                 self._turned_away = 0
 
-    async def _send(self, batch: list[Waiting], *, again: bool = True) -> None:
+    async def _send(self, batch: list[PendingRequest], *, again: bool = True) -> None:
         try:
-            found = await self.recorder.record([waiting.asked for waiting in batch])
+            records = await self.recorder.record([pending.request for pending in batch])
         except SerializationConflict as error:
             if again:
                 await self._send(batch, again=False)
@@ -117,32 +77,32 @@ class Batcher:
                 _fail(batch, error)
         except StatementRejected as error:
             if len(batch) == 1:
-                logger.error("No answer for phone %s: %s", batch[0].asked.visit.mac, error)
+                logger.error("No answer for phone %s: %s", batch[0].request.mac, error)
                 _fail(batch, error)
-            for waiting in batch if len(batch) > 1 else ():
-                await self._send([waiting])  # so that one bad row does not fail its neighbours
-        except Exception as error:  # whatever it is, nobody may be left waiting
+            for pending in batch if len(batch) > 1 else ():
+                await self._send([pending])  # so that one bad row does not fail its neighbours
+        except Exception as error:  # whatever it is, every phone must be answered
             if not isinstance(error, DatabaseUnavailable):
                 logger.exception("The batcher failed")
             _fail(batch, error)
         else:
-            for waiting in batch:
-                _answer(waiting, found)
+            for pending in batch:
+                _settle(pending, records)
 
 
-def _answer(waiting: Waiting, found: dict[str, DeviceRecord]) -> None:
-    visit = waiting.asked.visit
+def _settle(pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
+    request = pending.request
     try:
-        answer = decide(visit, found.get(visit.mac))
-    except Exception as error:  # a bug; it is this phone's alone
-        logger.exception("No answer can be made for phone %s", visit.mac)
-        _fail([waiting], error)
+        decision = decide(records.get(request.mac), request.mac, request.certificate_status)
+    except Exception as error:  # a bug, and it costs this phone only
+        logger.exception("No answer can be made for phone %s", request.mac)
+        _fail([pending], error)
     else:
-        if not waiting.answer.done():  # else it has hung up
-            waiting.answer.set_result(answer)
+        if not pending.decision.done():  # it is done if the phone has disconnected
+            pending.decision.set_result(decision)
 
 
-def _fail(batch: list[Waiting], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(DatabaseUnavailable(str(error)))
+def _fail(batch: list[PendingRequest], error: Exception) -> None:
+    for pending in batch:
+        if not pending.decision.done():
+            pending.decision.set_exception(DatabaseUnavailable(str(error)))

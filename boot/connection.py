@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that comes back by itself, and that nobody waits for while it is away."""
+"""A connection to PostgreSQL that reconnects by itself, and that no phone waits for while it is down."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from boot.batcher import DatabaseUnavailable, SerializationConflict, StatementRejected
+from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ SECONDS_BETWEEN_TRIES = 0.25
 
 
 class ReconnectingConnection:
-    """One autocommit connection. A statement may run into its deadline; from then on every call fails at once,
-    until a task of its own has connected again. `connected` is set while there is a connection.
+    """One autocommit connection. After a statement has passed its deadline every call fails at once, until a task
+    in the background has connected again. The event `connected` is set while there is a connection.
     """
 
     def __init__(self, name: str, parameters: dict[str, Any], *options: str) -> None:
@@ -32,11 +32,11 @@ class ReconnectingConnection:
 
     @property
     def backend(self) -> int | None:
-        """The process of the server that serves this connection."""
+        """The id of the server process that serves this connection, or None without a connection."""
         return self._connection.info.backend_pid if self._connection is not None else None
 
     async def execute(self, statement: str, values: dict[str, Any], seconds: float) -> list[tuple[Any, ...]]:
-        """The rows of a prepared statement, committed.
+        """Run a prepared statement with a deadline in seconds, commit it, and return its rows.
 
         Raises DatabaseUnavailable (with `in_doubt` if it may have been committed), SerializationConflict or
         StatementRejected (it was not).
@@ -47,12 +47,12 @@ class ReconnectingConnection:
         try:
             if not done:
                 self._abandon(running, connection)
-                raise DatabaseUnavailable(f"no answer of the {self.name} within {seconds} s", in_doubt=True)
+                raise DatabaseUnavailable(f"no answer from the {self.name} within {seconds} s", in_doubt=True)
             return running.result()
         except (errors.SerializationFailure, errors.DeadlockDetected) as error:
             raise SerializationConflict(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if not connection.closed:  # the server lives and would not: a time-out of its own, no memory
+            if not connection.closed:  # the server runs and gave up: its own timeout, out of memory
                 raise DatabaseUnavailable(str(error)) from error
             self._lose()
             raise DatabaseUnavailable(str(error), in_doubt=True) from error
@@ -60,22 +60,22 @@ class ReconnectingConnection:
             raise StatementRejected(str(error)) from error
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Disconnect."""
         if self._connecting is not None:
             self._connecting.cancel()
-        for letting_go in self._abandoned:
-            letting_go.cancel()
+        for closing in self._abandoned:
+            closing.cancel()
         if self._connection is not None:
             await self._connection.close()
 
     def connect(self) -> asyncio.Task[None]:
-        """Start connecting, if that is not under way."""
+        """Start to connect, unless that has been started."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return self._connecting
 
     async def _usable_connection(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is not None and _is_cut(self._connection):  # restarted while nobody asked
+        if self._connection is not None and _is_cut(self._connection):  # by a restart while no phone asked
             self._connection = None
             self.connected.clear()
         if self._connection is None and self._connecting is None:
@@ -94,14 +94,14 @@ class ReconnectingConnection:
                     )
                 except psycopg.Error as error:
                     if tries == 0:
-                        logger.error("The %s is away: %s", self.name, error)
+                        logger.error("The %s is unavailable: %s", self.name, error)
                     tries += 1
                     await asyncio.sleep(SECONDS_BETWEEN_TRIES)
         finally:
             self._connecting = None
         self.connected.set()
         if tries:
-            logger.warning("The %s is back", self.name)
+            logger.warning("The %s is available again", self.name)
 
     def _lose(self) -> None:
         self._connection = None
@@ -111,13 +111,13 @@ class ReconnectingConnection:
     def _abandon(self, running: asyncio.Task[Any], connection: psycopg.AsyncConnection[Any]) -> None:
         logger.error("The %s does not answer", self.name)
         self._lose()
-        letting_go = asyncio.create_task(_let_go(running, connection))
-        self._abandoned.add(letting_go)
-        letting_go.add_done_callback(self._abandoned.discard)
+        closing = asyncio.create_task(_cancel_and_close(running, connection))
+        self._abandoned.add(closing)
+        closing.add_done_callback(self._abandoned.discard)
 
 
 def _is_cut(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether the server has closed an idle connection; costs no round trip."""
+    """Return whether the server has closed an idle connection; costs no round trip."""
     if connection.pgconn.transaction_status != TransactionStatus.IDLE:
         return connection.closed
     arrived = select.poll()
@@ -130,13 +130,13 @@ def _is_cut(connection: psycopg.AsyncConnection[Any]) -> bool:
     return False
 
 
-async def _let_go(running: asyncio.Task[Any], connection: psycopg.AsyncConnection[Any]) -> None:
-    """Let go of a statement with its connection; psycopg cancels it, and takes its time to do so."""
+async def _cancel_and_close(running: asyncio.Task[Any], connection: psycopg.AsyncConnection[Any]) -> None:
+    """Cancel a statement and close its connection, in the background because psycopg takes its time to cancel."""
     running.cancel()
     try:
         await asyncio.wait({running})
         if not running.cancelled():
-            running.exception()  # seen: the phones have been told
+            running.exception()  # retrieved, since the phones have been answered
     finally:
         await connection.close()
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from django.utils.timesince import timesince
 
 from boot.certificate import mac_named_in
-from boot.decision import CertificateStatus, Decision, DeviceRecord, Supposed, decide
+from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
 from devices.mac import display
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template
@@ -99,10 +99,8 @@ def answer_now(device: Device) -> Decision:
     """What a request with the device's own certificate gets now, by the rule that phones are answered by."""
     location = device.location
     url, mutual_auth = (location.url, location.mutual_auth) if location else (None, False)
-    return decide(
-        Supposed(device.mac, supposed=CertificateStatus.VERIFIED),
-        DeviceRecord(device.group.name, url, mutual_auth),
-    )
+    record = DeviceRecord(device.group.name, url, mutual_auth)
+    return decide(record, device.mac, CertificateStatus.VERIFIED)
 
 
 GIVE_LOCATION = "Give the device a location: the address of its customer's provisioning server."

@@ -1,6 +1,6 @@
-"""A source's budget of distinct MACs that were not redirected, so that nobody can try all MACs of a maker.
+"""A limit of distinct MACs that were not redirected, per source, so that no source can try all MACs of a maker.
 
-A phone that is to be redirected is never counted: after a power cut hundreds ask from one address.
+A phone that is redirected is never counted: after a power cut hundreds ask from one address.
 Source: contract section 8.
 """
 
@@ -15,14 +15,18 @@ SOURCES_KEPT = 20_000
 
 
 class UnknownMacLimiter:
-    """Per source: when its window began, and the MACs that it missed in it. Safe for threads."""
+    """Per source: when its window began, and the MACs that were not redirected in it. Safe for threads.
+
+    A source is what `redirect.http.client_address.source_of` returns. The limit is UNKNOWN_MAC_LIMIT_PER_SOURCE
+    distinct MACs in a window of 60 seconds; 0 means no limit.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._windows: OrderedDict[str, tuple[float, set[str]]] = OrderedDict()
 
     def hit(self, source: str, mac: str, now: float | None = None) -> int:
-        """Note a miss; 0 if it is within the budget, else the seconds until the source has a new one."""
+        """Count a MAC; return 0 within the limit, else the seconds until the next window of this source."""
         limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
         if limit == 0:
             return 0
@@ -41,7 +45,7 @@ class UnknownMacLimiter:
             return 0
 
     def is_exceeded(self, source: str, mac: str) -> bool:
-        """Whether a miss of this MAC would be over the budget; notes nothing."""
+        """Return whether this MAC would be over the limit; counts nothing."""
         limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
         with self._lock:
             began, macs = self._windows.get(source, (0.0, set()))
@@ -49,7 +53,7 @@ class UnknownMacLimiter:
             return 0 < limit <= len(macs) and mac not in macs and recent
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all sources."""
         with self._lock:
             self._windows.clear()
 

@@ -1,33 +1,49 @@
-"""What a phone gets on the wire: 302 to where its configuration is, or a error_response.
+"""What a phone gets on the wire: 302 to its configuration, or an error as JSON.
 
 Source: contract section 8.
 """
 
 import json
+import random
 from dataclasses import dataclass
 
 from boot.decision import Decision
-from redirect.errors import ApiError
+from boot.rate_limit import unknown_macs
+from boot.request import BootRequest
+from redirect.errors import ApiError, too_many_requests, unavailable
+from redirect.http.client_address import source_of
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes = b""
 
 
-def response_for(mac: str, answer: Decision) -> Response:
-    """302 where there is a URL; else 404, in the same words whatever the reason."""
-    if answer.url is not None:
-        return Response(302, ((b"Location", answer.url.encode("ascii")), *REDIRECT_HEADERS))
+def response_to(request: BootRequest, decision: Decision) -> Response:
+    """Return the response for a decision, or 429 if the source is over its limit of unknown MACs."""
+    if decision.url is None and (wait := unknown_macs.hit(source_of(request.address), request.mac)):
+        return error_response(too_many_requests(wait))
+    return response_for(request.mac, decision)
+
+
+def response_for(mac: str, decision: Decision) -> Response:
+    """Return 302 if there is a URL, else 404 in the same words whatever the reason."""
+    if decision.url is not None:
+        return Response(302, ((b"Location", decision.url.encode("ascii")), *REDIRECT_HEADERS))
     return error_response(ApiError(404, f"device MAC {mac} was not found"))
 
 
+def unavailable_response() -> Response:
+    """Return 503 with a Retry-After that differs from phone to phone, so that not all come back at once."""
+    return error_response(unavailable(retry_after=random.randint(5, 30)))  # noqa: S311
+
+
 def error_response(error: ApiError) -> Response:
-    """An error as JSON."""
+    """Return an error as JSON."""
     body = json.dumps(error.body).encode("ascii")
     own = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in error.headers.items())
     return Response(error.status, (*own, *_headers(b"application/json", body)), body)
@@ -43,3 +59,4 @@ def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes
 
 
 REDIRECT_HEADERS = _headers(b"text/plain; charset=utf-8")
+METHOD_NOT_ALLOWED = error_response(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from boot import visits
-from boot.decision import CertificateStatus, Supposed, decide
+from boot.database import look_up
+from boot.decision import CertificateStatus, decide
 from boot.response import Response, response_for
 from devices.models import Outcome
 
@@ -13,7 +13,7 @@ from devices.models import Outcome
 class DryAnswer:
     """What a phone would get that shows no certificate, or its own."""
 
-    proof: CertificateStatus
+    certificate: CertificateStatus
     outcome: Outcome
     response: Response
 
@@ -27,9 +27,9 @@ class DryAnswer:
 
 def ask(mac: str) -> list[DryAnswer]:
     """The answers to a phone of this MAC: without a certificate, and with its own."""
-    found = visits.look_up(mac)
+    record = look_up(mac)
     answers = []
-    for proof in (CertificateStatus.NONE, CertificateStatus.VERIFIED):
-        answer = decide(Supposed(mac, supposed=proof), found)
-        answers.append(DryAnswer(proof, answer.outcome, response_for(mac, answer)))
+    for certificate in (CertificateStatus.NONE, CertificateStatus.VERIFIED):
+        decision = decide(record, mac, certificate)
+        answers.append(DryAnswer(certificate, decision.outcome, response_for(mac, decision)))
     return answers

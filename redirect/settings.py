@@ -118,7 +118,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "redirect.http.client_address.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
-    "boot.app.PhoneMiddleware",  # a phone needs nothing of what stands below
+    "boot.middleware.BootMiddleware",  # a phone needs nothing of what stands below
     "redirect.http.chunked_body.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id

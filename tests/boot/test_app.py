@@ -23,10 +23,10 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from boot import app as boot_app
-from boot import rate_limit, visits
+from boot import database, rate_limit
 from boot.app import BootApplication
-from boot.batcher import DatabaseUnavailable
-from boot.visits import Asked
+from boot.recorder import DatabaseUnavailable
+from boot.request import BootRequest
 from devices.models import Access, AccessStatus, Device, Outcome
 from tests.conftest import Cast, make_device, make_group, make_location
 
@@ -122,7 +122,7 @@ def ask(path: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (),
 REDIRECTED = {
     "content-length": "0",
     "content-type": "text/plain; charset=utf-8",
-    "cache-control": "no-recorder",
+    "cache-control": "no-store",
     "x-content-type-options": "nosniff",
 }
 
@@ -132,7 +132,7 @@ def refused(mac: str) -> Response:
     headers = {
         "content-length": str(len(body)),
         "content-type": "application/json",
-        "cache-control": "no-recorder",
+        "cache-control": "no-store",
         "x-content-type-options": "nosniff",
     }
     return Response(404, headers, body)
@@ -217,7 +217,7 @@ def test_unknown_without_location_and_without_certificate_look_the_same(cast: Ca
     assert ask(f"/{other.mac}", headers=showing(UNKNOWN), source=PROXY) == refused(other.mac)
     failed = showing(unverified.mac, "FAILED:unable to verify the first certificate")
     assert ask(f"/{unverified.mac}", headers=failed, source=PROXY) == refused(unverified.mac)
-    # Not from the proxy: whoever sends such headers by himself has shown nothing.
+    # Not from the proxy: a client that sends such headers itself has shown nothing.
     assert ask(f"/{bare.mac}", headers=showing(bare.mac)) == refused(bare.mac)
     rows = Device.objects.filter(num_requests__gt=0).values_list("num_requests", "last_access_status")
     assert sorted(rows) == [(2, AccessStatus.FAIL)] * 3 + [(4, AccessStatus.FAIL)]
@@ -250,7 +250,7 @@ def test_over_the_budget_of_misses_all_misses_get_429_and_known_phones_are_redir
     assert over[0] == over[1] == over[2]
     assert over[0].status == 429
     assert list(json.loads(over[0].body)) == ["description"]
-    assert over[0].headers["cache-control"] == "no-recorder"
+    assert over[0].headers["cache-control"] == "no-store"
     assert ask(f"/{known.mac}").status == 302
     assert ask(f"/{UNKNOWN}", source="192.0.2.8").status == 404  # another source has its own
     bare.refresh_from_db()
@@ -269,7 +269,7 @@ class UnavailableRecorder:
     async def open(self) -> None:
         pass
 
-    async def record(self, batch: Sequence[Asked]) -> Any:
+    async def record(self, batch: Sequence[BootRequest]) -> Any:
         raise DatabaseUnavailable("no database")
 
     async def close(self) -> None:
@@ -277,11 +277,11 @@ class UnavailableRecorder:
 
 
 def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
-    def away(asked: Asked) -> Any:
+    def unavailable(request: BootRequest) -> Any:
         raise OperationalError("no database")
 
     monkeypatch.setattr(boot_app, "open_recorder", UnavailableRecorder)
-    monkeypatch.setattr(visits, "record", away)
+    monkeypatch.setattr(database, "record", unavailable)
     seen = set()
     for _ in range(8):
         responses = ask_asgi(f"/{UNKNOWN}"), ask_wsgi(f"/{UNKNOWN}")

@@ -6,19 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boot import batcher
-from boot import decision as lookup
-from boot.batcher import (
-    LARGEST_BATCH,
-    QUEUED_AT_LEAST,
-    Batcher,
-    DatabaseUnavailable,
-    Overloaded,
-    SerializationConflict,
-    StatementRejected,
-)
-from boot.decision import Decision, DeviceRecord, Visit
-from boot.visits import Asked
+from boot import batcher, decision
+from boot.batcher import LARGEST_BATCH, QUEUED_AT_LEAST, Batcher
+from boot.decision import CertificateStatus, Decision, DeviceRecord
+from boot.recorder import DatabaseUnavailable, Overloaded, SerializationConflict, StatementRejected
+from boot.request import BootRequest
 from devices.models import Outcome
 
 URL = "https://pbx.example/cfg/{MAC ADDRESS}/"
@@ -39,8 +31,8 @@ class FakeRecorder:
     async def open(self) -> None:
         pass
 
-    async def record(self, batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
-        macs = [asked.visit.mac for asked in batch]
+    async def record(self, batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
+        macs = [request.mac for request in batch]
         self.batches.append(macs)
         await self.gate.wait()
         if self.faults and (fault := self.faults.pop(0)):
@@ -57,13 +49,13 @@ def phone(number: int) -> str:
     return f"00908F{number:06X}"
 
 
-def asked(mac: str) -> Asked:
-    return Asked(Visit(mac), datetime.now(UTC))
+def boot_request(mac: str) -> BootRequest:
+    return BootRequest(mac, datetime.now(UTC))
 
 
 async def all_of(batch: Batcher, *macs: str) -> list[Decision | BaseException]:
     """The answers to phones that ask at the same moment; nobody may be left waiting."""
-    asking = asyncio.gather(*(batch.ask(asked(mac)) for mac in macs), return_exceptions=True)
+    asking = asyncio.gather(*(batch.decide(boot_request(mac)) for mac in macs), return_exceptions=True)
     return await asyncio.wait_for(asking, 5)
 
 
@@ -88,10 +80,10 @@ def test_who_asks_while_a_statement_is_under_way_goes_out_with_the_next_one():
         recorder = FakeRecorder()
         recorder.gate.clear()
         batch = Batcher(recorder)
-        first = asyncio.create_task(batch.ask(asked(phone(0))))
+        first = asyncio.create_task(batch.decide(boot_request(phone(0))))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        later = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(1, LARGEST_BATCH + 101)]
+        later = [asyncio.create_task(batch.decide(boot_request(phone(n)))) for n in range(1, LARGEST_BATCH + 101)]
         await asyncio.sleep(0)
         assert [len(sent) for sent in recorder.batches] == [1]  # not a moment's wait for company
         recorder.gate.set()
@@ -116,7 +108,7 @@ def test_more_phones_than_can_be_answered_in_time_are_turned_away_at_once(caplog
         recorder = FakeRecorder()
         recorder.gate.clear()
         batch = Batcher(recorder)
-        asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(QUEUED_AT_LEAST + 50)]
+        asking = [asyncio.create_task(batch.decide(boot_request(phone(n)))) for n in range(QUEUED_AT_LEAST + 50)]
         await asyncio.sleep(0)
         turned_away = [task for task in asking if task.done()]
         # One batch may be on its way already; all the others are queued.
@@ -139,7 +131,7 @@ def test_a_quick_database_lets_more_phones_wait():
         for _ in range(20):
             await all_of(batch, *[phone(n) for n in range(LARGEST_BATCH)])
         recorder.gate.clear()
-        asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(2 * QUEUED_AT_LEAST)]
+        asking = [asyncio.create_task(batch.decide(boot_request(phone(n)))) for n in range(2 * QUEUED_AT_LEAST)]
         await asyncio.sleep(0)
         assert not any(task.done() for task in asking)
         recorder.gate.set()
@@ -220,10 +212,10 @@ def test_an_outage_during_one_by_one_leaves_nobody_waiting():
 
 def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest.MonkeyPatch):
 
-    def decide_but_not_bad(visit: Visit, found: DeviceRecord | None) -> Decision:
-        if visit.mac == BAD:
-            raise ValueError("a template that nobody thought of")
-        return lookup.decide(visit, found)
+    def decide_but_not_bad(record: DeviceRecord | None, mac: str, certificate: CertificateStatus) -> Decision:
+        if mac == BAD:
+            raise ValueError("a template that cannot be expanded")
+        return decision.decide(record, mac, certificate)
 
     monkeypatch.setattr(batcher, "decide", decide_but_not_bad)
 
@@ -242,7 +234,7 @@ def test_a_phone_that_hangs_up_harms_nobody():
         recorder = FakeRecorder()
         recorder.gate.clear()
         batch = Batcher(recorder)
-        asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(3)]
+        asking = [asyncio.create_task(batch.decide(boot_request(phone(n)))) for n in range(3)]
         await asyncio.sleep(0)
         asking[1].cancel()
         await asyncio.sleep(0)
@@ -259,7 +251,7 @@ def test_closing_answers_those_who_wait_first():
         recorder = FakeRecorder()
         recorder.gate.clear()
         batch = Batcher(recorder)
-        asking = [asyncio.create_task(batch.ask(asked(phone(n)))) for n in range(LARGEST_BATCH + 5)]
+        asking = [asyncio.create_task(batch.decide(boot_request(phone(n)))) for n in range(LARGEST_BATCH + 5)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(batch.close())
         await asyncio.sleep(0)

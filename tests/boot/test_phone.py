@@ -61,7 +61,7 @@ def headers(answer: Any) -> dict[str, str]:
     return dict(answer.items())
 
 
-def visits_of(mac: str = MAC) -> tuple[int, str, bool]:
+def requests_of(mac: str = MAC) -> tuple[int, str, bool]:
     """How often a device asked, how the last time ended, and whether a time is noted."""
     device = Device.objects.get(mac=mac)
     return device.num_requests, device.last_access_status, device.last_access is not None
@@ -108,7 +108,7 @@ def test_a_device_with_a_location_is_redirected() -> None:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_with_or_without_a_suffix(spelling: str, suffix: str) -> None:
     assert ask(f"/{spelling}{suffix}").status_code == 302
-    assert visits_of() == (1, "Success", True)
+    assert requests_of() == (1, "Success", True)
 
 
 @pytest.mark.usefixtures("phone")
@@ -201,7 +201,7 @@ def test_what_is_not_a_mac_is_not_found(path: str) -> None:
     answer = ask(path)
     assert answer.status_code == 404
     assert set(answer.json()) == {"description"}
-    assert visits_of() == (0, "Await access", False)
+    assert requests_of() == (0, "Await access", False)
 
 
 # --- Methods and Host -----------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_head_is_answered_as_get_without_the_body(path: str) -> None:
 @pytest.mark.usefixtures("phone")
 def test_head_is_counted() -> None:
     ask(method="HEAD")
-    assert visits_of() == (1, "Success", True)
+    assert requests_of() == (1, "Success", True)
 
 
 @pytest.mark.usefixtures("phone")
@@ -232,7 +232,7 @@ def test_other_methods_are_refused_and_not_counted(method: str, mac: str) -> Non
     assert answer.status_code == 405
     assert answer["Allow"] == "GET, HEAD"
     assert set(answer.json()) == {"description"}
-    assert visits_of() == (0, "Await access", False)
+    assert requests_of() == (0, "Await access", False)
 
 
 @pytest.mark.usefixtures("phone")
@@ -276,7 +276,7 @@ def test_a_known_device_that_is_not_redirected_fails_and_is_counted(cast: Cast, 
     not_redirected(cast, why)
     ask(f"/{UNKNOWN}")
     ask(f"/{UNKNOWN}", "HEAD")
-    assert visits_of(UNKNOWN) == (2, "Fail", True)
+    assert requests_of(UNKNOWN) == (2, "Fail", True)
     assert not Location.objects.filter(last_access__isnull=False).exists()
 
 
@@ -285,19 +285,19 @@ def test_the_last_request_decides_on_the_status() -> None:
     ask()
     Device.objects.update(location=None)
     ask()
-    assert visits_of() == (2, "Fail", True)
+    assert requests_of() == (2, "Fail", True)
 
 
 @pytest.mark.usefixtures("phone")
 def test_only_the_device_and_the_location_that_were_asked_for_change(cast: Cast) -> None:
     make_device(cast.provider, UNKNOWN, make_location(cast.provider))
     ask()
-    assert visits_of(UNKNOWN) == (0, "Await access", False)
+    assert requests_of(UNKNOWN) == (0, "Await access", False)
     assert Location.objects.filter(last_access__isnull=False).count() == 1
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_visit_leaves_the_other_columns_alone(location: Location) -> None:
+def test_a_request_leaves_the_other_columns_alone(location: Location) -> None:
     def rows() -> tuple[Any, Any]:
         visit = {"num_requests": 0, "last_access": None, "last_access_status": ""}
         return Device.objects.values().get() | visit, Location.objects.values().get() | {"last_access": None}
@@ -310,7 +310,7 @@ def test_a_visit_leaves_the_other_columns_alone(location: Location) -> None:
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the statement is PostgreSQL's")
 @pytest.mark.usefixtures("phone")
 @pytest.mark.parametrize("path", [f"/{MAC}", f"/{UNKNOWN}"])
-def test_a_visit_is_one_statement(path: str) -> None:
+def test_a_request_is_one_statement(path: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         ask(path)
     assert len(queries) == 1, "\n".join(query["sql"] for query in queries)
@@ -341,7 +341,7 @@ def test_a_certificate_is_asked_for_where_mutual_auth_says_so(cast: Cast, name: 
         answer = ask(**request)
     redirected = good or not mutual_auth
     assert answer.status_code == (302 if redirected else 404)
-    assert visits_of() == (1, "Success" if redirected else "Fail", True)
+    assert requests_of() == (1, "Success" if redirected else "Fail", True)
     assert Location.objects.filter(last_access__isnull=False).exists() is redirected
 
 

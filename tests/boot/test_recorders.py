@@ -1,4 +1,4 @@
-"""Visits as the databases record them: against the one rule of the outcome, and against rows that others hold."""
+"""Requests as the databases record them: against the rule of the outcome, and against rows that are locked."""
 
 import asyncio
 import sqlite3
@@ -17,12 +17,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from boot import stores, visits
-from boot.batcher import Batcher, DatabaseUnavailable, SerializationConflict, StatementRejected
+from boot import database, postgresql, sqlite
+from boot.batcher import Batcher
 from boot.connection import ReconnectingConnection
-from boot.decision import CertificateStatus, Decision, DeviceRecord, Visit, decide
-from boot.stores import PostgreSQLRecorder, SQLiteRecorder, open_recorder
-from boot.visits import Asked
+from boot.database import open_recorder
+from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
+from boot.postgresql import PostgreSQLRecorder
+from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected
+from boot.request import BootRequest
+from boot.sqlite import SQLiteRecorder
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 from tests.conftest import Cast, make_device, make_location
@@ -34,31 +37,26 @@ committed = pytest.mark.django_db(transaction=True)
 UNKNOWN = "00908FAAAAAA"
 
 
-class Shown(Visit):
-    """A visit whose proof a test says, in place of a certificate."""
-
-    def __init__(self, mac: str, proof: CertificateStatus, address: str = "192.0.2.7") -> None:
-        super().__init__(mac, address)
-        self.__dict__["proof"] = proof
-
-
-def asked(
+def boot_request(
     mac: str,
-    proof: CertificateStatus = CertificateStatus.NONE,
+    certificate: CertificateStatus = CertificateStatus.NONE,
     at: datetime | None = None,
     *,
     log_unknown: bool = True,
-) -> Asked:
-    return Asked(Shown(mac, proof), at or datetime.now(UTC), log_unknown)
+) -> BootRequest:
+    """A request whose certificate proves what the test says."""
+    request = BootRequest(mac, at or datetime.now(UTC), "192.0.2.7", log_unknown=log_unknown)
+    request.__dict__["certificate_status"] = certificate
+    return request
 
 
-def record(batch: Sequence[Asked]) -> dict[str, DeviceRecord]:
-    """As the stores do, but over the test's own connection."""
+def record(batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
+    """As the recorders do, but over the test's own connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(visits.RECORD_REQUESTS, visits.parameters(batch))
-            return visits.found_in(cursor.fetchall())[0]
-    return visits.record_on_sqlite(typed(Any, connection.connection), batch)
+            cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters(batch))
+            return postgresql.records_in(cursor.fetchall())[0]
+    return sqlite.record_requests(typed(Any, connection.connection), batch)
 
 
 # --- The statement against decide() ---------------------------------------------------------------------------
@@ -82,18 +80,20 @@ def phones(cast: Cast) -> dict[str, DeviceRecord | None]:
 
 @given(data=st.data())
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_database_and_the_rule_agree_on_every_visit(
+def test_the_database_and_the_rule_agree_on_every_request(
     phones: dict[str, DeviceRecord | None], data: st.DataObject
 ):
     kinds = st.tuples(st.sampled_from(sorted(phones)), st.sampled_from(CertificateStatus))
-    batch = [asked(mac, proof) for mac, proof in data.draw(st.lists(kinds, min_size=1, max_size=12))]
+    batch = [
+        boot_request(mac, certificate) for mac, certificate in data.draw(st.lists(kinds, min_size=1, max_size=12))
+    ]
     Access.objects.all().delete()
     before = dict(Device.objects.values_list("mac", "num_requests"))
 
     found = record(batch)
 
-    answers = [(one.visit.mac, decide(one.visit, phones[one.visit.mac])) for one in batch]
-    assert [(one.visit.mac, decide(one.visit, found.get(one.visit.mac))) for one in batch] == answers
+    answers = [(one.mac, decide(phones[one.mac], one.mac, one.certificate_status)) for one in batch]
+    assert [(one.mac, decide(found.get(one.mac), one.mac, one.certificate_status)) for one in batch] == answers
     logged = Counter(Access.objects.values_list("mac", "outcome"))
     assert logged == Counter((mac, str(answer.outcome)) for mac, answer in answers)
     after = Device.objects.in_bulk(field_name="mac")
@@ -110,7 +110,7 @@ def test_the_database_and_the_rule_agree_on_every_visit(
 def test_unknown_macs_are_logged_as_told_and_known_ones_always(
     phones: dict[str, DeviceRecord | None], log_unknown: bool
 ):
-    record([asked(mac, log_unknown=log_unknown) for mac in phones])
+    record([boot_request(mac, log_unknown=log_unknown) for mac in phones])
     assert Access.objects.filter(mac=UNKNOWN).exists() is log_unknown
     assert Access.objects.exclude(mac=UNKNOWN).count() == len(phones) - 1
 
@@ -119,19 +119,19 @@ def test_locations_are_touched_when_they_are_handed_out_only(cast: Cast):
     handed_out, strict, unused = (make_location(cast.provider, mutual_auth=auth) for auth in (False, True, False))
     one, two = (make_device(cast.provider, location=location) for location in (handed_out, strict))
     at = datetime(2026, 3, 1, 12, 0, 5, 678_000, tzinfo=UTC)
-    record([asked(one.mac, at=at), asked(two.mac, at=at)])
+    record([boot_request(one.mac, at=at), boot_request(two.mac, at=at)])
     touched = dict(Location.objects.values_list("pk", "last_access"))
     assert touched == {handed_out.pk: at.replace(microsecond=0), strict.pk: None, unused.pk: None}
 
 
-def test_a_visit_that_is_recorded_late_turns_no_time_back(cast: Cast):
+def test_a_request_that_is_recorded_late_turns_no_time_back(cast: Cast):
     if connection.vendor != "postgresql":
-        pytest.skip("only behind a replica are visits recorded late")
+        pytest.skip("requests are recorded late only behind a replica")
     device = make_device(cast.provider, location=make_location(cast.provider))
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    record([asked(device.mac, at=now)])
+    record([boot_request(device.mac, at=now)])
     Device.objects.update(location=None)
-    record([asked(device.mac, at=now - timedelta(minutes=1))])
+    record([boot_request(device.mac, at=now - timedelta(minutes=1))])
     device.refresh_from_db()
     assert (device.num_requests, device.last_access, device.last_access_status) == (2, now, AccessStatus.SUCCESS)
     assert set(Location.objects.values_list("last_access", flat=True)) == {now}
@@ -143,7 +143,7 @@ def test_a_large_batch_is_a_handful_of_statements(cast: Cast, django_assert_max_
         make_device(cast.provider, location=location)
     macs = list(Device.objects.values_list("mac", flat=True))
     with django_assert_max_num_queries(1):  # SQLite's go past Django
-        found = record([asked(mac) for mac in macs * 10])
+        found = record([boot_request(mac) for mac in macs * 10])
     assert len(found) == 50
     assert set(Device.objects.values_list("num_requests", flat=True)) == {10}
     assert Access.objects.count() == 500
@@ -171,7 +171,7 @@ async def answers_of(recorder: Any, *macs: str) -> list[Decision]:
     """What phones get that ask at once, within the second that they have."""
     batcher = Batcher(recorder)
     began = time.monotonic()
-    answers = await asyncio.gather(*(batcher.ask(asked(mac)) for mac in macs))
+    answers = await asyncio.gather(*(batcher.decide(boot_request(mac)) for mac in macs))
     assert time.monotonic() - began < 1
     return list(answers)
 
@@ -255,7 +255,7 @@ def test_a_device_that_is_being_deleted_is_answered_and_its_log_settled(cast: Ca
 
     asyncio.run(scenario())
     Device.objects.all().delete()
-    visits.count_deferred()
+    postgresql.count_deferred()
     assert list(Access.objects.values_list("counted", flat=True)) == [True]
 
 
@@ -269,9 +269,9 @@ def test_a_statement_that_waits_for_a_table_is_given_up_in_time(cast: Cast):
         with holding("LOCK TABLE devices_device"):
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable):
-                await recorder.record([asked(device.mac)])
+                await recorder.record([boot_request(device.mac)])
             assert time.monotonic() - began < 1
-        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        assert list(await recorder.record([boot_request(device.mac)])) == [device.mac]
         await recorder.close()
 
     asyncio.run(scenario())
@@ -296,8 +296,8 @@ def test_counting_late_is_exact_whoever_does_it(cast: Cast):
         for n in range(7)
     ]
     Access.objects.bulk_create(rows)
-    assert visits.count_deferred() == 7
-    assert visits.count_deferred() == 0
+    assert postgresql.count_deferred() == 7
+    assert postgresql.count_deferred() == 0
     device.refresh_from_db()
     assert (device.num_requests, device.last_access) == (7, newest.replace(microsecond=0))
     assert device.last_access_status == AccessStatus.FAIL  # as the newest of them ended
@@ -306,7 +306,7 @@ def test_counting_late_is_exact_whoever_does_it(cast: Cast):
 @postgresql_only
 @committed
 def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
-    """Two stores with the same MACs in opposite order, and a bulk call's worth of locks in between."""
+    """Two recorders with the same MACs in opposite order, and a bulk call's worth of locks in between."""
     location = make_location(cast.provider)
     macs = [make_device(cast.provider, location=location).mac for _ in range(30)]
 
@@ -315,7 +315,9 @@ def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
         orders = [macs, macs[::-1]]
         for _ in range(10):
             asking = [
-                batcher.ask(asked(mac)) for batcher, order in zip(batchers, orders, strict=True) for mac in order
+                batcher.decide(boot_request(mac))
+                for batcher, order in zip(batchers, orders, strict=True)
+                for mac in order
             ]
             answers = await asyncio.gather(*asking)
             assert {answer.outcome for answer in answers} == {Outcome.REDIRECTED}
@@ -323,7 +325,7 @@ def test_a_deadlock_costs_neither_an_answer_nor_a_count(cast: Cast):
             await batcher.close()
 
     asyncio.run(scenario())
-    visits.count_deferred()
+    postgresql.count_deferred()
     assert set(Device.objects.values_list("num_requests", flat=True)) == {20}
     assert Access.objects.count() == 600
 
@@ -338,16 +340,16 @@ def test_a_connection_that_is_lost_under_a_statement_is_in_doubt_and_comes_back_
 
     async def scenario() -> None:
         recorder = open_recorder()
-        await recorder.record([asked(device.mac)])
+        await recorder.record([boot_request(device.mac)])
         with holding("LOCK TABLE devices_device"):
-            waiting = asyncio.create_task(recorder.record([asked(device.mac)]))
+            waiting = asyncio.create_task(recorder.record([boot_request(device.mac)]))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(end_backends)
             with pytest.raises(DatabaseUnavailable) as raised:
                 await waiting
             assert raised.value.in_doubt
         await asyncio.sleep(0.5)
-        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        assert list(await recorder.record([boot_request(device.mac)])) == [device.mac]
         await recorder.close()
 
     asyncio.run(scenario())
@@ -363,7 +365,7 @@ def test_a_connection_that_was_cut_while_nobody_asked_costs_nobody_an_answer(cas
     async def scenario() -> None:
         recorder = open_recorder()
         for _ in range(3):
-            assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+            assert list(await recorder.record([boot_request(device.mac)])) == [device.mac]
             await asyncio.to_thread(end_backends)
         await recorder.close()
 
@@ -380,7 +382,7 @@ def test_what_is_uncounted_at_the_end_is_counted_before_it(cast: Cast):
     async def scenario() -> None:
         recorder = open_recorder()
         with holding("SELECT 1 FROM devices_device WHERE id = %s FOR UPDATE", device.pk):
-            await recorder.record([asked(device.mac)])
+            await recorder.record([boot_request(device.mac)])
         await recorder.close()
 
     asyncio.run(scenario())
@@ -393,11 +395,11 @@ def test_what_is_uncounted_at_the_end_is_counted_before_it(cast: Cast):
 def test_what_a_dead_process_left_uncounted_is_counted_by_the_next_one(cast: Cast):
     held, other = make_device(cast.provider), make_device(cast.provider)
     with holding("SELECT 1 FROM devices_device WHERE id = %s FOR UPDATE", held.pk):
-        visits.record(asked(held.mac))
+        database.record(boot_request(held.mac))
 
     async def scenario() -> None:
         recorder = open_recorder()
-        await recorder.record([asked(other.mac)])
+        await recorder.record([boot_request(other.mac)])
         deadline = time.monotonic() + 4
         while (await asyncio.to_thread(logged_and_counters))[1] != [1, 1]:
             assert time.monotonic() < deadline
@@ -524,9 +526,9 @@ class FakeConnection:
         if self.faults:
             raise self.faults.pop(0)
         self.executed.append((statement, values))
-        if statement == stores.IS_RECORDED:
+        if statement == postgresql.IS_RECORDED:
             return [(self.recorded,)]
-        return self.rows if statement in (visits.RECORD_REQUESTS, visits.LOOK_UP) else []
+        return self.rows if statement in (postgresql.RECORD_REQUESTS, postgresql.LOOK_UP) else []
 
     def cut(self, *, in_doubt: bool) -> None:
         self.away = DatabaseUnavailable("cut", in_doubt=in_doubt)
@@ -553,31 +555,31 @@ def with_replica() -> tuple[PostgreSQLRecorder, FakeConnection, FakeConnection]:
 
 async def settled(primary: FakeConnection, records: int) -> None:
     deadline = time.monotonic() + 5
-    while primary.count(visits.RECORD_REQUESTS) < records:
+    while primary.count(postgresql.RECORD_REQUESTS) < records:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.05)
-    assert primary.count(visits.RECORD_REQUESTS) == records
+    assert primary.count(postgresql.RECORD_REQUESTS) == records
 
 
-def test_while_the_primary_is_away_the_replica_answers_and_the_visits_are_recorded_later(
+def test_while_the_primary_is_away_the_replica_answers_and_the_requests_are_recorded_later(
     caplog: pytest.LogCaptureFixture,
 ):
     async def scenario() -> None:
         recorder, primary, replica = with_replica()
         primary.cut(in_doubt=False)
         for _ in range(3):
-            assert await recorder.record([asked(MAC)]) == {
+            assert await recorder.record([boot_request(MAC)]) == {
                 MAC: DeviceRecord("Acme", "https://pbx.example/", False)
             }
-        assert replica.count(visits.LOOK_UP) == 3
+        assert replica.count(postgresql.LOOK_UP) == 3
         primary.mend()
         await settled(primary, 3)
-        assert primary.count(stores.IS_RECORDED) == 0  # there was never a doubt
+        assert primary.count(postgresql.IS_RECORDED) == 0  # there was never a doubt
         await recorder.close()
 
     asyncio.run(scenario())
-    assert "lost to the counts" not in caplog.text
+    assert "never be counted" not in caplog.text
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -585,15 +587,15 @@ def test_a_batch_in_doubt_is_recorded_once(recorded: bool):
     async def scenario() -> None:
         recorder, primary, _ = with_replica()
         primary.cut(in_doubt=True)
-        await recorder.record([asked(MAC)])
+        await recorder.record([boot_request(MAC)])
         primary.recorded = recorded
         primary.mend()
         await settled(primary, 0 if recorded else 1)
         assert (
-            primary.executed[0][0] == stores.END_BACKEND
+            primary.executed[0][0] == postgresql.END_BACKEND
         )  # whoever may still commit it is stopped before the look
         assert primary.executed[0][1] == {"pid": 77}
-        assert primary.count(stores.IS_RECORDED) == 1
+        assert primary.count(postgresql.IS_RECORDED) == 1
         await recorder.close()
 
     asyncio.run(scenario())
@@ -603,33 +605,33 @@ def test_what_cannot_be_recorded_holds_up_nobody(caplog: pytest.LogCaptureFixtur
     async def scenario() -> None:
         recorder, primary, _ = with_replica()
         primary.cut(in_doubt=False)
-        await recorder.record([asked(MAC)])
-        await recorder.record([asked(MAC)])
+        await recorder.record([boot_request(MAC)])
+        await recorder.record([boot_request(MAC)])
         primary.faults = [StatementRejected("no such table")]
         primary.mend()
         await settled(primary, 1)
         await recorder.close()
 
     asyncio.run(scenario())
-    assert "1 visits cannot be recorded" in caplog.text
-    assert "lost to the counts" not in caplog.text
+    assert "1 requests cannot be recorded" in caplog.text
+    assert "never be counted" not in caplog.text
 
 
 def test_what_is_owed_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
-    monkeypatch.setattr(stores, "UNRECORDED_REQUESTS_AT_MOST", 5)
-    monkeypatch.setattr(stores, "SECONDS_TO_REPLAY", 0.1)
+    monkeypatch.setattr(postgresql, "UNRECORDED_REQUESTS_AT_MOST", 5)
+    monkeypatch.setattr(postgresql, "SECONDS_TO_REPLAY", 0.1)
 
     async def scenario() -> None:
         recorder, primary, _ = with_replica()
         primary.cut(in_doubt=False)
-        await recorder.record([asked(MAC)] * 4)
+        await recorder.record([boot_request(MAC)] * 4)
         with pytest.raises(DatabaseUnavailable):
-            await recorder.record([asked(MAC)] * 2)
-        await recorder.record([asked(MAC)])
+            await recorder.record([boot_request(MAC)] * 2)
+        await recorder.record([boot_request(MAC)])
         await recorder.close()
 
     asyncio.run(scenario())
-    assert "5 visits were answered from the replica and are lost" in caplog.text
+    assert "5 requests were answered from the replica and will never be counted" in caplog.text
 
 
 def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
@@ -642,7 +644,7 @@ def test_without_a_replica_or_with_both_away_nobody_is_told_a_404():
             PostgreSQLRecorder(typed(Any, primary), typed(Any, replica)),
         ):
             with pytest.raises(DatabaseUnavailable):
-                await recorder.record([asked(MAC)])
+                await recorder.record([boot_request(MAC)])
             await recorder.close()
 
     asyncio.run(scenario())
@@ -655,23 +657,23 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
     device = make_device(cast.provider, location=location)
 
     async def scenario() -> None:
-        primary = ReconnectingConnection("database", connection_parameters(), *stores.DEADLINES)
-        rows = await primary.execute(visits.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
-        assert visits.found_in(rows) == (
+        primary = ReconnectingConnection("database", connection_parameters(), *postgresql.DEADLINES)
+        rows = await primary.execute(postgresql.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
+        assert postgresql.records_in(rows) == (
             {device.mac: DeviceRecord(cast.provider.name, location.url, mutual_auth=False)},
             False,
         )
-        one = asked(device.mac)
+        one = boot_request(device.mac)
         recorder = PostgreSQLRecorder(primary)
         await recorder.record([one])
         for at, recorded in ((one.time, True), (one.time + timedelta(microseconds=1), False)):
             values = {"macs": [device.mac], "time": at}
-            assert await primary.execute(stores.IS_RECORDED, values, 5) == [(recorded,)]
+            assert await primary.execute(postgresql.IS_RECORDED, values, 5) == [(recorded,)]
         other = ReconnectingConnection("other", connection_parameters())
         await other.execute("SELECT 1", {}, 5)
         for application, ended in (("somebody", []), ("phones", [(True,)])):
             await other.execute("SELECT set_config('application_name', %(name)s, false)", {"name": application}, 5)
-            assert await primary.execute(stores.END_BACKEND, {"pid": other.backend}, 5) == ended
+            assert await primary.execute(postgresql.END_BACKEND, {"pid": other.backend}, 5) == ended
         before = other.backend
         await other.execute("SELECT 1", {}, 5)
         assert other.backend != before
@@ -691,13 +693,13 @@ def test_a_long_writer_makes_the_phone_wait_less_than_a_second(cast: Cast):
 
     async def scenario() -> None:
         recorder = open_recorder()
-        await recorder.record([asked(device.mac)])
+        await recorder.record([boot_request(device.mac)])
         with holding("UPDATE devices_device SET description = 'held'"):
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable):
-                await recorder.record([asked(device.mac)])
+                await recorder.record([boot_request(device.mac)])
             assert 0.5 < time.monotonic() - began < 1
-        assert list(await recorder.record([asked(device.mac)])) == [device.mac]
+        assert list(await recorder.record([boot_request(device.mac)])) == [device.mac]
         await recorder.close()
 
     asyncio.run(scenario())
@@ -713,9 +715,9 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
 
     async def scenario() -> None:
         recorder = open_recorder()
-        bad = Asked(Visit(device.mac, address=typed(Any, None)), datetime.now(UTC))
+        bad = BootRequest(device.mac, datetime.now(UTC), address=typed(Any, None))
         answers = await asyncio.gather(
-            *(Batcher(recorder).ask(one) for one in (asked(device.mac), bad)), return_exceptions=True
+            *(Batcher(recorder).decide(one) for one in (boot_request(device.mac), bad)), return_exceptions=True
         )
         assert [type(answer) for answer in answers] == [Decision, DatabaseUnavailable]
         await recorder.close()
@@ -729,7 +731,7 @@ def test_a_file_that_cannot_be_opened_is_away(tmp_path: Any):
     async def scenario() -> None:
         recorder = SQLiteRecorder(str(tmp_path / "missing" / "file"))
         with pytest.raises(DatabaseUnavailable):
-            await recorder.record([asked(MAC)])
+            await recorder.record([boot_request(MAC)])
         await recorder.close()
 
     asyncio.run(scenario())
@@ -740,8 +742,8 @@ def test_a_file_that_cannot_be_opened_is_away(tmp_path: Any):
 
 def test_one_phone_over_djangos_connection(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
-    assert visits.record(asked(device.mac)).outcome == Outcome.REDIRECTED
-    assert visits.record(asked(UNKNOWN)).outcome == Outcome.UNKNOWN
+    assert database.record(boot_request(device.mac)).outcome == Outcome.REDIRECTED
+    assert database.record(boot_request(UNKNOWN)).outcome == Outcome.UNKNOWN
     device.refresh_from_db()
     assert (device.num_requests, Access.objects.count()) == (1, 2)
 
@@ -753,11 +755,11 @@ def test_one_phone_while_somebody_holds_what_it_needs(cast: Cast):
     with holding(statement):
         began = time.monotonic()
         if connection.vendor == "postgresql":
-            assert visits.record(asked(device.mac)).outcome == Outcome.REDIRECTED
+            assert database.record(boot_request(device.mac)).outcome == Outcome.REDIRECTED
         else:
             with pytest.raises(OperationalError):
-                visits.record(asked(device.mac))
+                database.record(boot_request(device.mac))
         assert time.monotonic() - began < 1
-    visits.count_deferred()
+    postgresql.count_deferred()
     device.refresh_from_db()
     assert device.num_requests == Access.objects.count() == int(connection.vendor == "postgresql")

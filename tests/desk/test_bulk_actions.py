@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Group, TokenFamily, User
 from audit import history, recording
 from audit.models import Entry, Event
-from boot import visits
+from boot.postgresql import count_deferred
 from devices import bulk
 from devices.models import Access, Device, Selection, SelectionPiece
 from locations.models import Location
@@ -454,7 +454,7 @@ def test_phones_are_answered_while_devices_are_moved(client: Client, monkeypatch
         acting.join()
     assert client.get("/00908F000001").status_code == 404
     # What it did for the old group is not counted for the new one.
-    visits.count_deferred()
+    count_deferred()
     device = Device.objects.get(mac="00908F000001")
     assert (device.group, device.num_requests, device.last_access_status) == (sibling, 1, "Fail")
 

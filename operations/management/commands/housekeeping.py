@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import LoginSource, TokenFamily
 from audit import retention
-from boot import visits
+from boot.postgresql import count_deferred
 from devices import access_log
 from devices.imports import imports
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         sources, _ = LoginSource.objects.filter(minute__lt=time.time() // 60 - 60 * 24).delete()
         self.stdout.write(f"Login sources forgotten: {sources}")
         call_command("clearsessions")
-        self.stdout.write(f"Visits counted late: {visits.count_deferred()}")
+        self.stdout.write(f"Requests of locked devices counted: {count_deferred()}")
         rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
         pruned = retention.prune(now - timedelta(days=settings.AUDIT_LOG_DAYS))

@@ -1,0 +1,69 @@
+"""Phones' requests on Django's default database, PostgreSQL or SQLite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection, connections, transaction
+from psycopg.conninfo import conninfo_to_dict
+
+from boot import postgresql, sqlite
+from boot.connection import ReconnectingConnection
+from boot.decision import Decision, DeviceRecord, decide
+from boot.recorder import Recorder
+from boot.request import BootRequest
+from redirect.db.arrays import literal
+
+CONNECTION_PARAMETERS = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
+
+
+def open_recorder() -> Recorder:
+    """Return a recorder with connections of its own, for the batcher."""
+    wrapper = connections["default"]
+    if wrapper.vendor != "postgresql":
+        return sqlite.SQLiteRecorder(str(wrapper.settings_dict["NAME"]))
+    given = wrapper.get_connection_params()
+    parameters = {name: given[name] for name in CONNECTION_PARAMETERS if name in given}
+    primary = ReconnectingConnection("database", parameters, *postgresql.DEADLINES)
+    if not settings.REPLICA_URL:
+        return postgresql.PostgreSQLRecorder(primary)
+    replica = ReconnectingConnection("replica", conninfo_to_dict(settings.REPLICA_URL), *postgresql.DEADLINES)
+    return postgresql.PostgreSQLRecorder(primary, replica)
+
+
+def record(request: BootRequest) -> Decision:
+    """Record one request over Django's connection, and return what the phone gets.
+
+    Raises django.db.Error if the request cannot be committed.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters([request]))
+            records, _ = postgresql.records_in(cursor.fetchall())
+    else:
+        with _short_busy_timeout(), transaction.atomic():
+            records = sqlite.record_requests(connection.connection, [request])
+    return decide(records.get(request.mac), request.mac, request.certificate_status)
+
+
+def look_up(mac: str) -> DeviceRecord | None:
+    """Return the device that a request for this MAC would find now, or None; nothing is written."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(postgresql.LOOK_UP, {"macs": literal([mac])})
+            records, _ = postgresql.records_in(cursor.fetchall())
+        else:
+            records = sqlite.look_up(connection.connection, [mac])
+    return records.get(mac)
+
+
+@contextmanager
+def _short_busy_timeout() -> Iterator[None]:
+    """On SQLite a phone waits for the one writer for a shorter time than the API does."""
+    with connection.cursor() as cursor:
+        (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {round(sqlite.SECONDS_FOR_A_STATEMENT * 1000)}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {before}")

@@ -1,0 +1,289 @@
+"""The recorder on PostgreSQL: its statements, and a replica that answers while the primary is away.
+
+Counts, times, statuses and the access log are written here and in boot/sqlite.py, and nowhere else.
+Source: contract section 8.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.db import connection
+
+from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
+from boot.decision import DeviceRecord
+from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected, UnrecordedBatch
+from boot.request import BootRequest
+from redirect.db.arrays import literal
+
+logger = logging.getLogger(__name__)
+
+# Together less than the second in which a phone is answered.
+SECONDS_FOR_A_STATEMENT = 0.7
+SECONDS_FOR_THE_REPLICA = 0.2
+
+SECONDS_UNTIL_COUNTED = 1.0
+SECONDS_TO_REPLAY = 5.0
+UNRECORDED_REQUESTS_AT_MOST = 200_000
+
+# On the server, where the client's own deadline cannot reach. The plan never depends on the size of a batch.
+DEADLINES = ("statement_timeout=2000", "lock_timeout=500", "jit=off", "plan_cache_mode=force_generic_plan")
+
+# The server process of a lost connection may still run or be stopped: it must not commit any more.
+END_BACKEND = """
+SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
+WHERE pid = %(pid)s::int AND application_name = 'phones'
+"""
+IS_RECORDED = """
+SELECT EXISTS (
+    SELECT 1 FROM devices_access
+    WHERE mac = ANY(%(macs)s::text[]) AND time = %(time)s::timestamptz AND device_id IS NOT NULL
+)
+"""
+
+# Devices are locked in the order of their MACs, as bulk calls do, and only those that no other transaction has
+# locked. A device that another transaction has locked is read, answered and logged without a lock (`counted` is
+# false), and COUNT_DEFERRED counts the request a moment later: a phone never waits for a bulk call. The time of a
+# location is written only if its row is free, too. The rule of the outcome is that of boot/decision.py.
+RECORD_REQUESTS = """
+WITH request AS MATERIALIZED (
+    SELECT * FROM unnest(%(macs)s::text[], %(certificates)s::text[], %(addresses)s::text[],
+                         %(user_agents)s::text[], %(subjects)s::text[], %(log_unknown)s::boolean[])
+    WITH ORDINALITY AS request(mac, certificate, address, user_agent, subject, log_unknown, number)
+), asked AS MATERIALIZED (
+    SELECT mac, count(*) AS requests FROM request GROUP BY mac
+), held AS MATERIALIZED (
+    SELECT d.id, d.mac, d.group_id, d.location_id
+    FROM asked JOIN devices_device d ON d.mac = asked.mac
+    ORDER BY d.mac FOR NO KEY UPDATE OF d SKIP LOCKED
+), device AS MATERIALIZED (
+    SELECT held.*, true AS counted FROM held
+    UNION ALL
+    SELECT d.id, d.mac, d.group_id, d.location_id, false
+    FROM asked JOIN devices_device d ON d.mac = asked.mac
+    WHERE asked.mac NOT IN (SELECT mac FROM held)
+), answered AS MATERIALIZED (
+    SELECT request.*, device.id AS device_id, device.group_id, device.counted, g.name AS customer,
+           l.id AS location_id, l.url, l.mutual_auth,
+           CASE WHEN device.id IS NULL THEN 'Unknown'
+                WHEN l.id IS NULL THEN 'NoLocation'
+                WHEN l.mutual_auth AND request.certificate = 'none' THEN 'CertificateRequired'
+                WHEN l.mutual_auth AND request.certificate = 'mismatch' THEN 'CertificateMismatch'
+                ELSE 'Redirected' END AS outcome
+    FROM request
+    LEFT JOIN device ON device.mac = request.mac
+    LEFT JOIN accounts_group g ON g.id = device.group_id
+    LEFT JOIN locations_location l ON l.id = device.location_id
+), counted AS (
+    UPDATE devices_device d
+    SET num_requests = d.num_requests + a.requests,
+        last_access = greatest(d.last_access, %(now)s::timestamptz),
+        last_access_status = CASE WHEN d.last_access > %(now)s::timestamptz THEN d.last_access_status
+                                  WHEN a.redirected THEN 'Success' ELSE 'Fail' END
+    FROM (SELECT device_id, count(*) AS requests, bool_or(outcome = 'Redirected') AS redirected
+          FROM answered WHERE counted GROUP BY device_id) a
+    WHERE d.id = a.device_id
+), idle AS MATERIALIZED (
+    SELECT id FROM locations_location
+    WHERE id IN (SELECT location_id FROM answered WHERE outcome = 'Redirected')
+      AND (last_access IS NULL OR last_access < %(now)s::timestamptz)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), handed_out AS (
+    UPDATE locations_location l SET last_access = %(now)s::timestamptz FROM idle WHERE l.id = idle.id
+), logged AS (
+    INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent,
+                                certificate_subject, location_url, counted)
+    SELECT %(time)s::timestamptz, mac, device_id, group_id, outcome, address, user_agent, subject, url,
+           coalesce(counted, true)
+    FROM answered WHERE device_id IS NOT NULL OR log_unknown
+)
+SELECT mac, customer, url, mutual_auth, counted FROM answered WHERE device_id IS NOT NULL
+"""
+
+# Counts the log rows whose devices were locked, once they are free. A device that has moved to another group began
+# anew there: its requests for the old group are not counted.
+COUNT_DEFERRED = """
+WITH due AS MATERIALIZED (
+    SELECT id, time, device_id, group_id, outcome FROM devices_access WHERE NOT counted
+    ORDER BY time LIMIT 5000 FOR UPDATE SKIP LOCKED
+), held AS MATERIALIZED (
+    SELECT d.id, d.group_id FROM devices_device d WHERE d.id IN (SELECT device_id FROM due)
+    ORDER BY d.mac FOR NO KEY UPDATE OF d SKIP LOCKED
+), late AS MATERIALIZED (
+    SELECT device_id, count(*) AS requests, date_trunc('second', max(time)) AS last_access,
+           (array_agg(outcome ORDER BY time DESC, due.id DESC))[1] AS outcome
+    FROM due JOIN held ON held.id = due.device_id AND held.group_id = due.group_id GROUP BY device_id
+), counted AS (
+    UPDATE devices_device d
+    SET num_requests = d.num_requests + late.requests,
+        last_access_status = CASE WHEN d.last_access > late.last_access THEN d.last_access_status
+                                  WHEN late.outcome = 'Redirected' THEN 'Success' ELSE 'Fail' END,
+        last_access = greatest(d.last_access, late.last_access)
+    FROM late WHERE d.id = late.device_id
+), done AS (
+    UPDATE devices_access a SET counted = true FROM due
+    WHERE a.id = due.id AND a.time = due.time AND NOT a.counted
+      AND (due.device_id IN (SELECT id FROM held)
+           OR NOT EXISTS (SELECT 1 FROM devices_device d WHERE d.id = due.device_id))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM done)
+"""
+
+# For the replica, and for a look-up that records nothing.
+LOOK_UP = """
+SELECT d.mac, g.name, l.url, l.mutual_auth, true AS counted
+FROM devices_device d
+JOIN accounts_group g ON g.id = d.group_id
+LEFT JOIN locations_location l ON l.id = d.location_id
+WHERE d.mac = ANY(%(macs)s::text[])
+"""
+
+
+def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
+    """Return what RECORD_REQUESTS is executed with."""
+    time = max(request.time for request in batch)
+    return {
+        "macs": literal([request.mac for request in batch]),
+        "certificates": literal([request.certificate_status.value for request in batch]),
+        "addresses": literal([request.address for request in batch]),
+        "user_agents": literal([request.user_agent for request in batch]),
+        "subjects": literal([request.certificate_subject for request in batch]),
+        "log_unknown": literal([request.log_unknown for request in batch]),
+        "time": time,
+        "now": time.replace(microsecond=0),  # times are told in whole seconds: manual chapter 12
+    }
+
+
+def records_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, DeviceRecord], bool]:
+    """Return the devices that RECORD_REQUESTS found, by MAC, and whether COUNT_DEFERRED has one to count."""
+    records = {row[0]: DeviceRecord(row[1], row[2], bool(row[3])) for row in rows}
+    return records, not all(row[4] for row in rows)
+
+
+class PostgreSQLRecorder:
+    """Records on the primary. While that is unavailable, it looks up on the replica and keeps the requests in
+    memory until they can be recorded: they are the only requests that a crash of this process can lose.
+    """
+
+    def __init__(self, primary: ReconnectingConnection, replica: ReconnectingConnection | None = None) -> None:
+        self._primary = primary
+        self._replica = replica
+        self._unrecorded: deque[UnrecordedBatch] = deque()
+        self._unrecorded_requests = 0
+        self._replaying: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._uncounted = True  # an earlier process may have left some
+
+    async def open(self) -> None:
+        servers = [server for server in (self._primary, self._replica) if server is not None]
+        await asyncio.wait({server.connect() for server in servers}, timeout=SECONDS_TO_FIRST_CONNECT)
+
+    async def record(self, batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
+        backend = self._primary.backend
+        try:
+            rows = await self._primary.execute(RECORD_REQUESTS, parameters(batch), SECONDS_FOR_A_STATEMENT)
+        except DatabaseUnavailable as error:
+            return await self._look_up(batch, backend if error.in_doubt else None, error)
+        records, uncounted = records_in(rows)
+        self._uncounted = self._uncounted or uncounted
+        if self._uncounted and self._counting is None:
+            self._counting = asyncio.create_task(self._count_deferred())
+        return records
+
+    async def close(self) -> None:
+        if self._replaying is not None:
+            await asyncio.wait({self._replaying}, timeout=SECONDS_TO_REPLAY)
+            self._replaying.cancel()
+        if self._unrecorded_requests:
+            logger.error(
+                "%d requests were answered from the replica and will never be counted", self._unrecorded_requests
+            )
+        if self._counting is not None:
+            self._counting.cancel()
+        if self._uncounted and self._primary.connected.is_set():
+            # The next process counts what this one leaves.
+            with suppress(DatabaseUnavailable, SerializationConflict, StatementRejected):
+                await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
+        for server in (self._primary, self._replica):
+            if server is not None:
+                await server.close()
+
+    async def _look_up(
+        self, batch: Sequence[BootRequest], backend: int | None, unavailable: DatabaseUnavailable
+    ) -> dict[str, DeviceRecord]:
+        if self._replica is None or self._unrecorded_requests + len(batch) > UNRECORDED_REQUESTS_AT_MOST:
+            raise unavailable
+        macs = {"macs": literal([request.mac for request in batch])}
+        records, _ = records_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
+        self._unrecorded.append(UnrecordedBatch(batch, backend))
+        self._unrecorded_requests += len(batch)
+        if self._replaying is None:
+            self._replaying = asyncio.create_task(self._replay())
+        return records
+
+    async def _replay(self) -> None:
+        """Record the unrecorded batches in their order, as soon as the primary is back."""
+        try:
+            while self._unrecorded:
+                await self._primary.connected.wait()
+                unrecorded = self._unrecorded[0]
+                try:
+                    await self._replay_one(unrecorded)
+                except (DatabaseUnavailable, SerializationConflict):
+                    await asyncio.sleep(SECONDS_UNTIL_COUNTED)
+                    continue
+                except StatementRejected as error:
+                    logger.error("%d requests cannot be recorded: %s", len(unrecorded.batch), error)
+                self._unrecorded.popleft()
+                self._unrecorded_requests -= len(unrecorded.batch)
+            logger.warning("All requests that were answered from the replica are recorded")
+        finally:
+            self._replaying = None
+
+    async def _replay_one(self, unrecorded: UnrecordedBatch) -> None:
+        values = parameters(unrecorded.batch)
+        if unrecorded.backend is not None:
+            await self._primary.execute(END_BACKEND, {"pid": unrecorded.backend}, SECONDS_TO_REPLAY)
+            key = {"macs": values["macs"], "time": values["time"]}
+            ((recorded,),) = await self._primary.execute(IS_RECORDED, key, SECONDS_TO_REPLAY)
+            unrecorded.backend = None
+            if recorded:
+                return
+        unrecorded.backend = self._primary.backend  # in case the connection is lost again
+        try:
+            await self._primary.execute(RECORD_REQUESTS, values, SECONDS_TO_REPLAY)
+        except DatabaseUnavailable as error:
+            unrecorded.backend = unrecorded.backend if error.in_doubt else None
+            raise
+
+    async def _count_deferred(self) -> None:
+        """Count the requests of devices that were locked."""
+        try:
+            due = 1
+            while due:
+                await asyncio.sleep(SECONDS_UNTIL_COUNTED)
+                ((due, _),) = await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
+            self._uncounted = False
+        except (DatabaseUnavailable, SerializationConflict, StatementRejected) as error:
+            logger.error(
+                "The requests of locked devices are not counted yet: %s", error
+            )  # the next batch tries again
+        finally:
+            self._counting = None
+
+
+def count_deferred() -> int:
+    """Count the requests of devices that were locked, over Django's connection; return how many were counted."""
+    total = 0
+    while connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT_DEFERRED)
+            _, done = cursor.fetchone()
+        total += done
+        if not done:
+            break
+    return total

@@ -1,0 +1,55 @@
+"""What a recorder is: it looks up devices, and records requests before they are answered. With its errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from boot.decision import DeviceRecord
+from boot.request import BootRequest
+
+
+class Overloaded(Exception):
+    """More phones ask than can be answered in time."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database did not answer, or not in time; `in_doubt` if it may have committed all the same."""
+
+    def __init__(self, reason: str, *, in_doubt: bool = False) -> None:
+        super().__init__(reason)
+        self.in_doubt = in_doubt
+
+
+class SerializationConflict(Exception):
+    """The database cancelled the statement in favour of another transaction; nothing was written."""
+
+
+class StatementRejected(Exception):
+    """The database would not run the statement on this batch; nothing was written."""
+
+
+class Recorder(Protocol):
+    """Looks up devices and records requests in one database."""
+
+    async def open(self) -> None:
+        """Connect, if that is quick; never raises."""
+
+    async def record(self, batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
+        """Commit the requests; return the devices that exist, by MAC.
+
+        Raises DatabaseUnavailable, SerializationConflict or StatementRejected.
+        """
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+
+@dataclass(slots=True)
+class UnrecordedBatch:
+    """Requests that were answered from the replica and are not recorded yet.
+
+    `backend` is the process of the database server that may have committed them after all.
+    """
+
+    batch: Sequence[BootRequest]
+    backend: int | None

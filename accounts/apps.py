@@ -13,15 +13,15 @@ class AccountsConfig(AppConfig):
         from accounts.models import Group, User
         from audit.tracking import track
 
-        # lastLogin tells of the last attempt, also a failed one; accounts/login.py keeps it.
+        # lastLogin is the last attempt, also a failed one; accounts/login.py keeps it.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
 
         track(Group, "name", "group_type", "reseller", "address", "description")
         staff = ("is_active", "is_staff", "is_superuser")
-        told = ("first_name", "last_name", "email", "description", "phone1", "phone2")
+        contact = ("first_name", "last_name", "email", "description", "phone1", "phone2")
         track(
             User,
-            *("login", "group", "permission_level", "force_change_password", "password", *told, *staff),
+            *("login", "group", "permission_level", "force_change_password", "password", *contact, *staff),
             lists={"groups", "user_permissions"},
             secrets={"password"},
         )

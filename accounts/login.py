@@ -14,7 +14,6 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts import passwords
 from accounts.models import LoginSource, LoginStatus, User, block_horizon
@@ -22,6 +21,7 @@ from accounts.sessions import end_tokens
 from audit import context
 from audit.models import HIDDEN, Event
 from audit.recording import record, record_failed_login
+from redirect.db.time import now
 from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
 
@@ -111,7 +111,7 @@ def _why_refused(user: User, *, right: bool) -> str:
 
 
 def _record(user: User, status: LoginStatus, **changes: Any) -> None:
-    User.objects.filter(pk=user.pk).update(last_login=_now(), last_login_status=status, **changes)
+    User.objects.filter(pk=user.pk).update(last_login=now(), last_login_status=status, **changes)
 
 
 def _record_success(user: User) -> bool:
@@ -122,7 +122,7 @@ def _record_success(user: User) -> bool:
     written = {
         "fail_login_attempts": 0,
         "user_block_time": None,
-        "last_login": _now(),
+        "last_login": now(),
         "last_login_status": LoginStatus.SUCCESS,
     }
     done = not_blocked.update(**written)
@@ -142,8 +142,8 @@ def _record_failure(user: User) -> None:
         fail_login_attempts=Case(When(block_is_over, then=1), default=F("fail_login_attempts") + 1),
         user_block_time=Case(
             When(user_block_time__gt=horizon, then=F("user_block_time")),  # guessing on does not prolong it
-            When(block_is_over, then=Value(_now()) if settings.LOGIN_FAILURES_UNTIL_BLOCK == 1 else None),
-            When(fail_login_attempts__gte=settings.LOGIN_FAILURES_UNTIL_BLOCK - 1, then=Value(_now())),
+            When(block_is_over, then=Value(now()) if settings.LOGIN_FAILURES_UNTIL_BLOCK == 1 else None),
+            When(fail_login_attempts__gte=settings.LOGIN_FAILURES_UNTIL_BLOCK - 1, then=Value(now())),
             default=None,
         ),
     )
@@ -151,7 +151,7 @@ def _record_failure(user: User) -> None:
 
 def _admit(source: str) -> None:
     """Count an attempt of this source; raises TooManyAttempts before any hashing if it had too many."""
-    now = int(time.time())
+    moment = int(time.time())
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -162,16 +162,12 @@ def _admit(source: str) -> None:
                 minute = excluded.minute
             RETURNING attempts
             """,
-            [source, now // 60],
+            [source, moment // 60],
         )
         (attempts,) = cursor.fetchone()
     if 0 < settings.LOGIN_LIMIT_PER_SOURCE < attempts:
         logger.warning("Source %s is over its limit of logins", source)
-        raise TooManyAttempts(60 - now % 60)
-
-
-def _now() -> Any:
-    return timezone.now().replace(microsecond=0)  # times are told in whole seconds: manual chapter 12
+        raise TooManyAttempts(60 - moment % 60)
 
 
 class LoginBackend(ModelBackend):

@@ -28,7 +28,7 @@ class Context:
     """What an entry of the audit log says of its origin.
 
     `entries` are those written so far, by object, so that one request leaves one entry for each object. It is None
-    where nobody says when the work is done: there each write has an entry of its own.
+    where the end of the work is unknown: there each write has an entry of its own.
     """
 
     source: Source
@@ -40,7 +40,7 @@ class Context:
 
     @property
     def actor(self) -> Any:
-        """The user who writes; None for a command, and where nobody has logged in."""
+        """The user who writes; None for a command, and before a login."""
         if self.caller is None and self.source == Source.ADMIN:
             user = getattr(self.request, "user", None)
             return user if user is not None and user.is_authenticated else None

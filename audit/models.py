@@ -1,7 +1,7 @@
 """The audit log: an entry for every write, with who made it, from where, and what it changed.
 
-No foreign key of these tables is enforced: an entry outlives what it speaks of, and nobody who writes one waits
-for those rows.
+No foreign key of these tables is enforced: an entry outlives the rows that it names, and a transaction that
+writes one does not wait for them.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Model
-from django.utils import timezone
 from django_guid import get_guid
 
 from audit import context
 from audit.context import Source
 from redirect.db.indexes import GrowingIndex
+from redirect.db.time import now
 
 Changes = dict[str, list[Any]]  # by the model's names: old and new value
 
@@ -26,7 +26,7 @@ HIDDEN = "***"
 
 
 class Event(models.TextChoices):
-    """What happened. Of two things that happen to an object in one request, the later in this list is told."""
+    """What happened. Of two things that happen to an object in one request, the later in this list is kept."""
 
     TOKENS_ENDED = "TokensEnded"
     LOGGED_OUT = "LoggedOut"
@@ -65,10 +65,6 @@ ACTIONS = {
 def hidden(value: str) -> str:
     """What auditlog writes instead of a secret: not even its length."""
     return HIDDEN
-
-
-def _now() -> Any:
-    return timezone.now().replace(microsecond=0)  # times are told in whole seconds: manual chapter 12
 
 
 class EntryManager(LogEntryManager):  # type: ignore[misc]
@@ -110,16 +106,16 @@ class EntryManager(LogEntryManager):  # type: ignore[misc]
         match kwargs["action"]:
             case AbstractLogEntry.Action.CREATE:
                 event = Event.CREATED
-                told = {name: [None, new] for name, (_, new) in changes.items() if new is not None}
+                recorded = {name: [None, new] for name, (_, new) in changes.items() if new is not None}
             case AbstractLogEntry.Action.DELETE:
                 event = Event.DELETED
-                told = {name: [old, None] for name, (old, _) in changes.items() if old is not None}
+                recorded = {name: [old, None] for name, (old, _) in changes.items() if old is not None}
             case _:
-                told = {name: list(pair) for name, pair in changes.items()}
-                event = _event_of(instance, told)
-                if not told:
+                recorded = {name: list(pair) for name, pair in changes.items()}
+                event = _event_of(instance, recorded)
+                if not recorded:
                     return None
-        return self.note(event, instance, told)
+        return self.note(event, instance, recorded)
 
     def log_m2m_changes(
         self, changed_queryset: Any, instance: Model, operation: str, field_name: str, **kwargs: Any
@@ -140,7 +136,7 @@ def _event_of(row: Model, changes: Changes) -> Event:
 def _groups_of(event: Event, row: Any, changes: Changes) -> tuple[int | None, int | None]:
     """Whose history the entry belongs to; for a move: from whom, to whom.
 
-    The birth and the end of a provider are also its reseller's: a group that is gone is in nobody's scope.
+    The creation and the deletion of a provider belong to its reseller as well: a deleted group is in no scope.
     """
     is_group = row._meta.label == "accounts.Group"
     own = row.pk if is_group else getattr(row, "group_id", None)
@@ -158,7 +154,7 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
     to another names both. Where a list is of several groups both are empty, and EntryGroup names them.
     """
 
-    # As auditlog has them, but without indexes that nobody would use, and without waiting for other rows.
+    # As auditlog has them, but without indexes that no query uses, and without waiting for other rows.
     content_type = models.ForeignKey(
         ContentType, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -175,7 +171,7 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
         db_index=False,
         related_name="+",
     )
-    timestamp = models.DateTimeField("time", default=_now, db_index=True)
+    timestamp = models.DateTimeField("time", default=now, db_index=True)
     cid = models.CharField("request id", max_length=255, null=True, blank=True, db_index=True)  # noqa: DJ001
     remote_addr = models.GenericIPAddressField("address", null=True, blank=True)
 
@@ -204,16 +200,16 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Says, when it is new, what the context knows: who, from where, by which door."""
         if self._state.adding:
-            now = context.current()
-            self.source = now.source
-            self.remote_addr = now.address
+            origin = context.current()
+            self.source = origin.source
+            self.remote_addr = origin.address
             self.action = ACTIONS.get(Event(self.event), AbstractLogEntry.Action.UPDATE)
             self.cid = get_guid()
-            actor = now.actor if self.event != Event.LOGIN_FAILED else None  # nobody has logged in
+            actor = origin.actor if self.event != Event.LOGIN_FAILED else None  # no user has logged in
             if actor is not None:
                 self.actor, self.actor_login, self.actor_group_id = actor, actor.login, actor.group_id
-            elif now.command:
-                self.actor_login = now.command
+            elif origin.command:
+                self.actor_login = origin.command
         super().save(*args, **kwargs)
 
     def join(self, later: "Entry") -> bool:
@@ -225,14 +221,14 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
         event = max(Event(self.event), Event(later.event), key=list(Event).index)
         if event in (Event.PASSWORD_CHANGED, Event.CHANGED):
             event = Event.PASSWORD_CHANGED if changes.keys() == {PASSWORD} else Event.CHANGED
-        told = later if event == later.event else self
+        last = later if event == later.event else self
         values = {
             "event": event,
             "changes": changes,
             "action": ACTIONS.get(event, AbstractLogEntry.Action.UPDATE),
             "object_repr": later.object_repr,
-            "group_id": told.group_id,
-            "other_group_id": told.other_group_id,
+            "group_id": last.group_id,
+            "other_group_id": last.other_group_id,
         }
         # Not by the id alone: SQLite gives that of a row that was rolled back to the next one.
         same = Entry.objects.filter(

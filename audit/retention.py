@@ -10,7 +10,7 @@ PIECE = 500
 
 
 def prune(before: datetime) -> int:
-    """Delete the entries from before this moment, in pieces that nobody has to wait long for; how many."""
+    """Delete the entries from before this moment, in pieces, so that no other writer waits long; how many."""
     old = Entry.objects.filter(timestamp__lt=before).order_by("timestamp", "id").values_list("pk", flat=True)
     deleted = 0
     while piece := list(old[:PIECE]):

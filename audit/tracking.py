@@ -8,7 +8,7 @@ from collections.abc import Collection
 from auditlog.registry import auditlog
 from django.db.models import Model
 
-# By model, what an entry tells of.
+# By model, the attributes that an entry records.
 ATTRIBUTES: dict[type[Model], list[str]] = {}
 
 
@@ -17,7 +17,7 @@ def track(
 ) -> None:
     """Connect the signals of a model; an app calls this for each of its own, when it is ready.
 
-    `attributes` are what an entry tells of (counters and times of logins and boots are no changes), `lists` are
+    `attributes` are what an entry records (counters and times of logins and boots are no changes), `lists` are
     many-to-many fields, `secrets` those attributes whose values are hidden.
     """
     ATTRIBUTES[model] = list(attributes)

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 DAYS_AHEAD = 7
 PARTITION = "devices_access_{day:%Y%m%d}"
 
-# A change of partitions waits for whoever reads the log, and phones wait behind it: for less than they can bear,
-# and then again.
+# A change of partitions waits for every reader of the log, and phones wait behind it. So it waits for less than a
+# phone's timeout, and tries again.
 PATIENCE = "100ms"
 ATTEMPTS = 60
 SECONDS_BETWEEN_ATTEMPTS = 0.5

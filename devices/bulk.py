@@ -150,8 +150,8 @@ def associate(
             Part(location.group_id, "Associated", moved),
             Part(location.group_id, "Described", sorted(changed_text.difference(moved))),
         ]
-        told = _given(location=location.pk if moved else None, **described)
-        record_list(Event.DEVICES_ASSOCIATED, Device, parts, told)
+        given = _given(location=location.pk if moved else None, **described)
+        record_list(Event.DEVICES_ASSOCIATED, Device, parts, given)
         return changed
 
     return in_transaction(work), len(positions)

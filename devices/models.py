@@ -1,4 +1,4 @@
-"""What boots: the devices, by their MAC; what they asked for; what staff selected; files being imported."""
+"""What boots: the devices, by their MAC, and their requests; selections of staff; files being imported."""
 
 from typing import ClassVar, Self
 
@@ -47,9 +47,9 @@ class AccessQuerySet(ScopedQuerySet["Access"]):
 
 
 class Device(models.Model):
-    """A phone, gateway or SBC that a group calls its own. Source: manual 8.2.
+    """A phone, gateway or SBC of a group. Source: manual 8.2.
 
-    The database keeps more than this class shows: a device and its location are of one group
+    The database enforces more than this class shows: a device and its location are of one group
     (migration 0002: a composite foreign key on PostgreSQL, triggers on SQLite).
     """
 
@@ -96,8 +96,8 @@ class Access(models.Model):
     """A phone's request and what it got: the log that support staff and tenants read.
 
     The group is the device's at that moment, so a MAC that moves shows its new owner nothing of the old one.
-    There are no foreign keys: they would make the phone wait for whoever holds those rows. On PostgreSQL the
-    table is partitioned by day (migration 0003, devices/access_log.py).
+    There are no foreign keys: they would make the phone wait for transactions that hold those rows. On PostgreSQL
+    the table is partitioned by day (migration 0003, devices/access_log.py).
     """
 
     time = models.DateTimeField()
@@ -109,7 +109,7 @@ class Access(models.Model):
     user_agent = models.CharField(max_length=200)
     certificate_subject = models.CharField(max_length=500, null=True)  # noqa: DJ001 - NULL: none was shown
     location_url = models.CharField(max_length=url_template.MAX_LENGTH, null=True)  # noqa: DJ001 - NULL: no location
-    # False while the device's counters do not know of this row yet, because somebody held the device.
+    # False while the device's counters do not include this row yet, because another transaction held the device.
     counted = models.BooleanField(default=True)
 
     objects = AccessQuerySet.as_manager()

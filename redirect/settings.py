@@ -70,7 +70,7 @@ HTTPS = flag("HTTPS", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# Whose X-Forwarded-* and X-SSL-Client-* are believed: addresses or networks. Nobody's by default.
+# Whose X-Forwarded-* and X-SSL-Client-* are trusted: addresses or networks. None by default.
 TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 
 # Login: attempts a minute from one source (0 = no limit), failures until a block, and how long it lasts.
@@ -277,7 +277,7 @@ MIGRATION_MODULES = {"auditlog": None}
 
 # --- Browser safety -------------------------------------------------------------------------------------------
 
-# Django may believe it: redirect/http/client_address.py has taken it away from everybody but a trusted proxy.
+# Django may believe it: redirect/http/client_address.py has removed it from every other peer than a trusted proxy.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

@@ -44,7 +44,7 @@ class PhoneWorker(UvicornWorker):  # type: ignore[misc]
     }
 
     async def callback_notify(self) -> None:
-        """Tell the master that this worker lives; end if the master does not, as gunicorn's own workers do."""
+        """Tell the master that this worker is alive; end if the master is not, as gunicorn's own workers do."""
         self.notify()
         if os.getppid() != self.ppid:
             signal.raise_signal(signal.SIGTERM)

@@ -4,8 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import audit.models
 import redirect.db.indexes
+import redirect.db.time
 
 
 class Migration(migrations.Migration):
@@ -42,7 +42,10 @@ class Migration(migrations.Migration):
                         choices=[(0, "create"), (1, "update"), (2, "delete"), (3, "access")]
                     ),
                 ),
-                ("timestamp", models.DateTimeField(db_index=True, default=audit.models._now, verbose_name="time")),
+                (
+                    "timestamp",
+                    models.DateTimeField(db_index=True, default=redirect.db.time.now, verbose_name="time"),
+                ),
                 (
                     "cid",
                     models.CharField(

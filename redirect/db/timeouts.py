@@ -13,7 +13,7 @@ SECONDS_FOR_A_STATEMENT = 4.6
 
 
 class Connection(psycopg.Connection[Any]):
-    """Is closed when an answer takes too long, so that nobody uses it again; the pool makes another."""
+    """A connection that is closed when an answer takes too long; the pool makes another."""
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Runs whatever speaks to the server; raises OperationalError if it does not answer in time."""

@@ -1,4 +1,4 @@
-"""Transactions that other transactions may get in the way of."""
+"""Transactions that are tried again when another one was first."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class LostRace(Exception):
-    """Raised by work that finds its ground gone, as another transaction has committed; it may be tried again."""
+    """Raised by work whose rows another transaction has changed or deleted meanwhile; it may be tried again."""
 
 
 def in_transaction(work: Callable[[], Result]) -> Result:

@@ -1,6 +1,6 @@
-"""Who is really asking: the source address and the headers that only a trusted proxy may set.
+"""The address of the client, and the headers that only a trusted proxy may set.
 
-A header that nobody vouches for is taken out at the door, so that no later rule can believe it by mistake.
+Such a header from any other peer is removed before all other code, so that no later rule can trust it by mistake.
 """
 
 from collections.abc import Callable

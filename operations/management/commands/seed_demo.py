@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts.models import Group, GroupType, Level, User
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
+from redirect.db.time import now
 
 OPERATOR = "demo-operator"
 SUPPORT = "demo-support"
@@ -40,15 +41,15 @@ DEVICES_OF_A_RESELLER = 10
 DEVICES_OF_A_PROVIDER = 60
 PASSWORD = "Password of all demo users: "  # noqa: S105
 FIRST_MAC = 0x00908FDE0000  # 00908F: AudioCodes
-FIRST_MAC_OF_NOBODY = FIRST_MAC + 0xF000
+FIRST_UNKNOWN_MAC = FIRST_MAC + 0xF000
 
-# Devices of a provider that have more to tell than their neighbours, by their number.
+# Devices of a provider with a story of their own, by their number.
 LOCATED_SINCE, SENT_ELSEWHERE_SINCE, MOVED_SINCE, ENTERED_SINCE, FOREIGN_CERTIFICATE = 11, 14, 17, 21, 38
 
 
 @dataclass
 class Demo:
-    """The rows to be made, and what the newcomer is told of them."""
+    """The rows to be made, and what the newcomer reads about them."""
 
     password: str
     people: dict[str, str] = field(default_factory=dict)  # by login, who it is
@@ -103,7 +104,7 @@ class Demo:
         if number % 3 == 2:
             redirected = location is not None and not location.mutual_auth and number != LOCATED_SINCE
             device.num_requests = 1 + number % 7
-            device.last_access = timezone.now().replace(microsecond=0) - timedelta(hours=1 + 5 * number)
+            device.last_access = now() - timedelta(hours=1 + 5 * number)
             device.last_access_status = AccessStatus.SUCCESS if redirected else AccessStatus.FAIL
             if location is not None and redirected:
                 location.last_access = max(location.last_access or device.last_access, device.last_access)
@@ -111,18 +112,18 @@ class Demo:
         self.numbers.append(number)
 
     def accesses(self, now: datetime) -> Iterator[Access]:
-        """What the phones asked that have asked, over days; and some whose MAC was nobody's."""
+        """The requests of the phones over some days, and some with an unknown MAC."""
         for device, number in zip(self.devices, self.numbers, strict=True):
             for back in range(device.num_requests):
                 assert device.last_access is not None
                 time = device.last_access - back * timedelta(hours=11 + number % 7)
                 yield self._access(device, number, time, newest=back == 0)
             if number == ENTERED_SINCE:
-                yield _access_of_nobody(device.mac, now - timedelta(hours=2))
+                yield _unknown_access(device.mac, now - timedelta(hours=2))
         for number in range(5):
             for back in range(3):
-                mac = f"{FIRST_MAC_OF_NOBODY + number:012X}"
-                yield _access_of_nobody(mac, now - timedelta(minutes=7 + 13 * number, hours=20 * back))
+                mac = f"{FIRST_UNKNOWN_MAC + number:012X}"
+                yield _unknown_access(mac, now - timedelta(minutes=7 + 13 * number, hours=20 * back))
 
     def _access(self, device: Device, number: int, time: datetime, *, newest: bool) -> Access:
         location, subject = device.location, None
@@ -155,7 +156,7 @@ class Demo:
         return next(device for device in self.devices if device.location and device.last_access is None)
 
 
-def _access_of_nobody(mac: str, time: datetime) -> Access:
+def _unknown_access(mac: str, time: datetime) -> Access:
     return Access(
         time=time,
         mac=mac,
@@ -185,10 +186,11 @@ class Command(BaseCommand):
             self.stdout.write("The database has groups or users of its own: no demo data was added.")
             return
         try:
-            with transaction.atomic(), disable_auditlog():  # nobody did what the demo shows
+            with transaction.atomic(), disable_auditlog():  # no user did what the demo shows
                 demo = _seed(_kept_password(file) or secrets.token_urlsafe(12))
                 told = _tell(demo, (options["url"] or _own_url()).rstrip("/"))
-                _write_privately(file, told)  # before the commit: no rows whose password nobody knows
+                # Before the commit: a crash in between would leave users with a lost password.
+                _write_privately(file, told)
         except OSError as error:
             raise CommandError(f"Cannot write {_shown(file)}: {error.strerror}.") from error
         self.stdout.write(f"{told}\nThese lines are kept in {_shown(file)}; only you can read it.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 from django.http import HttpRequest
+from django_guid import get_guid, set_guid
 
 ADMIN = "/admin/"
 
@@ -73,6 +74,25 @@ def of_command(name: str) -> Iterator[None]:
     """All writes inside are this command's."""
     with _entered(Context(Source.COMMAND, command=f"manage.py {name}")):
         yield
+
+
+def origin() -> dict[str, Any]:
+    """What a job keeps of who asked for it, as JSON, so that `of_job` can say so later in another process."""
+    now = current()
+    return {"source": now.source, "address": now.address, "command": now.command, "request_id": get_guid()}
+
+
+@contextmanager
+def of_job(origin: dict[str, Any], caller: Any) -> Iterator[None]:
+    """All writes inside are those of the request or command that `origin` tells of, and of its user."""
+    before = get_guid()
+    set_guid(origin["request_id"])
+    source = Source(origin["source"])
+    try:
+        with _entered(Context(source, address=origin["address"], command=origin["command"], caller=caller)):
+            yield
+    finally:
+        set_guid(before)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The support desk: what support staff see of the whole service, as the site of Django's admin."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib import admin
 from django.contrib.admin import autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.db.models.signals import post_migrate
@@ -33,3 +34,5 @@ class DeskAdminConfig(SimpleAdminConfig):
         """As Django's own AdminConfig does, which would count as a second default of this module."""
         super().ready()
         autodiscover()
+        # A job is shown by the page that asked for it.
+        admin.site.unregister(apps.get_model("django_tasks_database", "DBTaskResult"))

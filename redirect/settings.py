@@ -110,7 +110,10 @@ INSTALLED_APPS = [
     "django_guid",
     "csp",
     "auditlog",
+    "django_tasks",
+    "django_tasks_db",
     "audit",
+    "jobs",
     "locations",
     "devices",
     "operations",
@@ -267,6 +270,11 @@ UNFOLD = {
     "STYLES": [lambda request: static("desk/desk.css")],
 }
 
+# --- Jobs -----------------------------------------------------------------------------------------------------
+
+# Entries of the queue are rows, written by the transaction that asks for the work. Run by `manage.py run_jobs`.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [], "ENQUEUE_ON_COMMIT": False}}
+
 # --- Audit log ------------------------------------------------------------------------------------------------
 
 # auditlog's signals write to a table of ours (audit/models.py); its own is not made, nor its middleware used.
@@ -335,6 +343,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {
         "django_guid": {"level": "WARNING"},
+        "django_tasks": {"level": "WARNING"},
+        "django_tasks_db": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a 4xx is the client's affair
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # and so is a wrong Host
     },

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.test import Client
@@ -13,6 +14,7 @@ from accounts.models import Group, GroupType, Level, User
 from api import tokens
 from boot.rate_limit import unknown_macs
 from devices.models import Access, Device, Outcome
+from jobs import runner
 from locations.models import Location
 
 PASSWORD = "correct horse 7 battery"
@@ -77,6 +79,13 @@ def make_access(device: Device, outcome: str = Outcome.NO_LOCATION, **attributes
     return Access.objects.create(
         mac=device.mac, device_id=device.pk, group_id=device.group.pk, outcome=outcome, **values
     )
+
+
+def run_due_jobs() -> None:
+    """What `manage.py run_jobs` does in one turn, here and now."""
+    # A test's transaction goes on: its connection is not to be looked after between two jobs.
+    with patch("django_tasks_db.management.commands.db_worker.close_old_connections"):
+        runner.run_due(runner.make_worker())
 
 
 class Api:

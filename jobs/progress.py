@@ -1,0 +1,62 @@
+"""How far a job is while its transaction is still open, told to any process that asks.
+
+On PostgreSQL by a connection of its own. On SQLite, where an open transaction has the only right to write, by a
+file beside the database.
+"""
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from django.db import connection, connections
+from django.utils import timezone
+
+from jobs.models import Job, JobState
+
+
+class Progress:
+    """Reports of one job, inside or outside of its transaction; but not after `fence`, which locks the job."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._other = connections.create_connection("default") if connection.vendor == "postgresql" else None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._other is not None:
+            self._other.close()
+
+    def report(self, done: int) -> None:
+        """So much is done, if the transaction commits."""
+        if self._other is None:
+            file = _file(self._job)
+            file.with_suffix(".new").write_text(str(done))
+            os.replace(file.with_suffix(".new"), file)
+            return
+        with self._other.cursor() as cursor:
+            cursor.execute(
+                "UPDATE jobs_job SET done = %s, heartbeat = %s WHERE id = %s AND attempt = %s AND state = %s",
+                [done, timezone.now(), self._job.pk, self._job.attempt, JobState.RUNNING],
+            )
+
+
+def done(job: Job) -> int:
+    """How much is done by now."""
+    if job.state == JobState.RUNNING and connection.vendor != "postgresql":
+        try:
+            return int(_file(job).read_text())
+        except FileNotFoundError:
+            pass
+    return job.done
+
+
+def forget(job: Job) -> None:
+    """Nothing more is to be told."""
+    if connection.vendor != "postgresql":
+        _file(job).unlink(missing_ok=True)
+
+
+def _file(job: Job) -> Path:
+    return Path(f"{connection.settings_dict['NAME']}-job-{job.pk}")

@@ -1,5 +1,6 @@
 """Work that outlasts a request: what is to be done for whom, by which attempt, and how far it is."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from django.db import models
@@ -38,6 +39,8 @@ class Job(models.Model):
     done = models.PositiveIntegerField(default=0)
     problem = models.TextField(default="")  # why the last attempt failed: a sentence for the owner
     finished_at = models.DateTimeField(null=True)
+
+    watch: Callable[[int], None] | None = None  # told of each report, in the process that runs the job
 
     class Meta:
         default_permissions = ()

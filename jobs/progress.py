@@ -7,6 +7,7 @@ file beside the database.
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from django.db import connection, connections
 from django.utils import timezone
@@ -30,6 +31,8 @@ class Progress:
 
     def report(self, done: int) -> None:
         """So much is done, if the transaction commits."""
+        if self._job.watch is not None:
+            self._job.watch(done)
         if self._other is None:
             file = _file(self._job)
             file.with_suffix(".new").write_text(str(done))
@@ -50,6 +53,18 @@ def done(job: Job) -> int:
         except FileNotFoundError:
             pass
     return job.done
+
+
+def shown(job: Job | None, total: int, what: str) -> dict[str, Any]:
+    """For the page with the bar: how much is done of how much; `stalled` if nothing goes on by itself."""
+    stalled = job is None or job.state == JobState.FAILED
+    return bar(done(job) if job is not None else 0, total, what, stalled=stalled)
+
+
+def bar(done: int, total: int, what: str, *, stalled: bool = False) -> dict[str, Any]:
+    """As `shown`, of work that has no job."""
+    total = max(done, total)
+    return {"done": done, "total": total, "text": f"{done:,} of {total:,} {what}", "stalled": stalled}
 
 
 def forget(job: Job) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
@@ -67,16 +68,20 @@ def enqueue(
     `work` is a function of a module; `payload` is JSON.
     """
     with transaction.atomic():
-        job = Job.objects.create(
-            work=f"{work.__module__}.{work.__qualname__}",
-            payload=payload,
-            owner=owner,
-            origin=context.origin(),
-            not_before=not_before or timezone.now(),
-            last_attempt=attempts,
-        )
+        job = _create(work, owner, payload, not_before=not_before or timezone.now(), last_attempt=attempts)
         _queue(job)
     return job
+
+
+def begin_here(work: Work, owner: User | None, **payload: Any) -> Job:
+    """A new job whose only attempt is the caller's: `run` does it in this process, not in the worker's."""
+    claimed = {"state": JobState.RUNNING, "attempt": 1, "heartbeat": timezone.now()}
+    return _create(work, owner, payload, last_attempt=1, **claimed)
+
+
+def _create(work: Work, owner: User | None, payload: dict[str, Any], **values: Any) -> Job:
+    name = f"{work.__module__}.{work.__qualname__}"
+    return Job.objects.create(work=name, payload=payload, owner=owner, origin=context.origin(), **values)
 
 
 def resume(job: Job) -> bool:
@@ -100,7 +105,7 @@ def _wait_again(jobs: QuerySet[Job], not_before: datetime, **values: Any) -> boo
 
 def _queue(job: Job) -> None:
     entry = attempt.using(run_after=job.not_before).enqueue(job.pk, job.attempt + 1)
-    job.task = DBTaskResult.objects.only("pk").get(pk=entry.id).pk
+    job.task = UUID(entry.id)
     Job.objects.filter(pk=job.pk).update(task=job.task)
 
 
@@ -183,24 +188,26 @@ def _give_up(jobs: QuerySet[Job], problem: str) -> None:
 
 
 def make_worker() -> Worker:
-    """The queue's worker, which stops when nothing is due."""
+    """The queue's worker, which is given one job at a time."""
     return Worker(
         queue_names=["*"],
         interval=0,
         batch=True,
         backend_name="default",
         startup_delay=False,
-        max_tasks=None,
+        max_tasks=1,
         worker_id=get_random_string(32),
         excluded_queue_names=[],
     )
 
 
-def run_due(worker: Worker) -> None:
-    """Run all jobs that are due; raises OperationalError if the queue cannot be read now."""
+def run_due(worker: Worker) -> bool:
+    """Run a job that is due; False if none is. Raises OperationalError if the queue cannot be read now."""
     recover()
-    if DBTaskResult.objects.ready().exists():  # the worker itself locks all of SQLite to look
-        worker.run()
+    if not DBTaskResult.objects.ready().exists():  # the worker itself locks all of SQLite to look
+        return False
+    worker.run()
+    return True
 
 
 def recover() -> int:

@@ -24,7 +24,7 @@ def silent(job: Job, state: str = JobState.RUNNING) -> None:
     """The job's attempt has begun, and its process has died since."""
     long_ago = timezone.now() - 2 * runner.SILENT_AT_MOST
     Job.objects.filter(pk=job.pk).update(heartbeat=long_ago, state=state)
-    DBTaskResult.objects.filter(pk=Job.objects.get(pk=job.pk).task).update(status="RUNNING", started_at=long_ago)
+    DBTaskResult.objects.filter(pk=str(now(job).task)).update(status="RUNNING", started_at=long_ago)
 
 
 def rows() -> list[str]:
@@ -204,7 +204,7 @@ def test_old_jobs_are_forgotten() -> None:
     Job.objects.filter(pk=unfinished.pk).update(state=JobState.RUNNING)
     long_ago = timezone.now() - 2 * runner.KEPT_FOR
     Job.objects.exclude(pk=new.pk).update(finished_at=long_ago)
-    DBTaskResult.objects.exclude(pk=now(new).task).update(started_at=long_ago, enqueued_at=long_ago)
+    DBTaskResult.objects.exclude(pk=str(now(new).task)).update(started_at=long_ago, enqueued_at=long_ago)
     assert runner.forget_old() == 1
     assert set(Job.objects.all()) == {new, unfinished}
     assert [entry.pk for entry in DBTaskResult.objects.all()] == [now(new).task]

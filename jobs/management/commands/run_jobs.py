@@ -32,12 +32,13 @@ class Command(BaseCommand):
         worker = runner.make_worker()
         worker.configure_signals()
         while worker.running:
+            pause = PAUSE
             try:
-                runner.run_due(worker)
+                pause = 0 if runner.run_due(worker) else PAUSE
             except (OperationalError, InterfaceError) as error:  # away, or SQLite's only writer is another process
                 logger.warning("Jobs cannot be looked for now: %s", error)
             close_old_connections()
             if not options["until_eof"]:
-                time.sleep(PAUSE)
-            elif select.select([sys.stdin], [], [], PAUSE)[0] and not sys.stdin.read(1):
+                time.sleep(pause)
+            elif select.select([sys.stdin], [], [], pause)[0] and not sys.stdin.read(1):
                 return

@@ -19,6 +19,8 @@ from accounts.models import Group
 from desk.admin.base import TableAdmin, is_id, or_try_again
 from devices import selection as selections
 from devices.models import Device, Selection, SelectionAction
+from jobs import progress
+from jobs.models import JobState
 from locations.models import Location
 from redirect.errors import ApiError
 
@@ -191,14 +193,17 @@ class DeviceActions(TableAdmin):
     @or_try_again
     def selection_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Counts, asks, does: one page for each selection, seen by whoever made it."""
-        selection = get_object_or_404(Selection, pk=pk, user=request.user.pk)
+        selection = get_object_or_404(Selection.objects.select_related("job"), pk=pk, user=request.user.pk)
         kind = KINDS[SelectionAction(selection.action)]
         if not request.user.has_perm(kind.permission):
             raise PermissionDenied
         if request.method != "POST":
-            return self._show(request, selection)
+            if request.accepts("text/html"):
+                return self._show(request, selection)
+            return JsonResponse(_progress(selection))
         if "next" in request.POST and selection.started_at:
-            return self._do_next(request, selection)
+            selections.go_on(selection, kind.permission)
+            return _to_page(selection)
         if "only" in request.POST and not selection.started_at:
             only = request.POST["only"]
             if only not in selection.counts:
@@ -221,27 +226,16 @@ class DeviceActions(TableAdmin):
         details = form.details() | {"group": target.pk if target else None}
         selections.start(selection, **details)
         if selection.total > selections.PIECE:
+            selections.go_on(selection, KINDS[SelectionAction(selection.action)].permission)
             return _to_page(selection)
-        return self._do_next(request, selection)
-
-    def _do_next(self, request: HttpRequest, selection: Selection) -> HttpResponse:
-        scripted = request.headers.get("Accept") == "application/json"
         try:
             selection = selections.do_next_piece(selection)
         except ApiError as error:
-            told = f"Nothing of this piece was done: {error.body['description']}"
-            if scripted:
-                return JsonResponse({"description": told}, status=409)
-            self.message_user(request, told, messages.ERROR)
+            self.message_user(request, f"Nothing was done: {error.body['description']}", messages.ERROR)
             return _to_page(selection)
-        if scripted:
-            progress = {"done": selection.done, "left_alone": selection.left_alone, "total": selection.total}
-            return JsonResponse(progress | {"finished": selection.finished_at is not None})
-        if selection.finished_at and selection.total <= selections.PIECE:
-            for level, told in _result(selection):
-                self.message_user(request, told, level)
-            return HttpResponseRedirect(reverse(LIST))
-        return _to_page(selection)
+        for level, told in _result(selection):
+            self.message_user(request, told, level)
+        return HttpResponseRedirect(reverse(LIST))
 
     def _show(self, request: HttpRequest, selection: Selection, form: forms.Form | None = None) -> HttpResponse:
         kind = KINDS[SelectionAction(selection.action)]
@@ -255,8 +249,7 @@ class DeviceActions(TableAdmin):
         if selection.finished_at:
             context["result"] = [told for _, told in _result(selection)]
         elif selection.started_at:
-            context["looked_at"] = selection.done + selection.left_alone
-            context["so_far"] = f"{selection.done:,}"
+            context["progress"] = _progress(selection)
         else:
             target = _target(request, selection)
             form = form or _confirm_form(selection, target)
@@ -277,6 +270,16 @@ class DeviceActions(TableAdmin):
                 "media": sum((part.media for part in (form, choice) if part), self.media),
             }
         return TemplateResponse(request, "desk/selection.html", context)
+
+
+def _progress(selection: Selection) -> dict[str, Any]:
+    told = progress.bar(
+        selection.looked_at,
+        selection.total,
+        "devices",
+        stalled=not selection.finished_at and (selection.job is None or selection.job.state == JobState.FAILED),
+    )
+    return told | {"state": "Done" if selection.finished_at else "Running"}
 
 
 def _to_page(selection: Selection) -> HttpResponseRedirect:

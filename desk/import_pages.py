@@ -25,6 +25,7 @@ from desk.export import KINDS, pieces_of, send
 from devices.imports import imports, spreadsheet
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.reconcile import BAD, RowOutcome
+from jobs import progress
 from locations.models import Location
 from redirect.db.arrays import integers
 
@@ -92,12 +93,13 @@ class ImportPages:
         if request.method == "POST" and form.is_valid():
             file, move = form.cleaned_data["file"], form.cleaned_data["move"]
             user: Any = request.user
-            upload = imports.receive(user, file.name, move=move)
-            imports.start_reading(upload, file.read(spreadsheet.MOST_BYTES + 1))  # one byte more tells of more
-            if upload.state != ImportState.FAILED:
+            data = file.read(spreadsheet.MOST_BYTES + 1)  # one byte more tells of more
+            upload = imports.receive(user, file.name, data, move=move)
+            imports.start_reading(upload)
+            if not upload.told:
                 return _to(upload)
             imports.discard(upload)
-            form.add_error("file", upload.problem)
+            form.add_error("file", upload.told)
         recent = Import.objects.select_related("user").order_by("-pk")[:SHOWN]
         return self._page(request, "import_upload.html", "Import devices", form=form, recent=recent)
 
@@ -109,7 +111,7 @@ class ImportPages:
     @_for_importers
     def show(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What there is to see or to decide at the moment."""
-        upload = get_object_or_404(Import.objects.select_related("user"), pk=pk)
+        upload = get_object_or_404(Import.objects.select_related("user", "job"), pk=pk)
         chosen = request.GET.get("verdict", "")
         rows = Paginator(_chosen(upload, chosen), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
         counts = [
@@ -145,18 +147,15 @@ class ImportPages:
     @_for_importers
     def progress(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How far it is."""
-        return JsonResponse(_progress(get_object_or_404(Import, pk=pk)))
+        return JsonResponse(_progress(get_object_or_404(Import.objects.select_related("job"), pk=pk)))
 
     @_for_importers
     def confirm(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Begin to write."""
         upload = get_object_or_404(Import, pk=pk)
         _only_theirs(request, upload)
-        attempt = imports.begin(upload) if upload.good else None
-        if attempt is None:
+        if not (upload.good and imports.confirm(upload)):
             messages.error(request, "This import is not to be written now.")
-        else:
-            imports.start(upload, attempt)
         return _to(upload)
 
     @_for_importers
@@ -238,18 +237,10 @@ def _add_what_was_found(rows: Iterable[Any]) -> None:
 
 
 def _progress(upload: Import) -> dict[str, Any]:
-    """For the bar: how much is done of how much; `stalled` if nobody is at work on what was begun."""
-    match upload.state:
-        case ImportState.STAGING:
-            done, total, what = upload.checked, max(upload.checked, upload.total), "read"
-        case ImportState.WRITING:
-            done, total, what = imports.written(upload), upload.good, "written"
-        case _:
-            done, total, what = upload.checked, upload.total, "checked"
-    return {
-        "state": upload.state,
-        "done": done,
-        "total": total,
-        "text": f"{done:,} of {total:,} rows {what}",
-        "stalled": upload.state in (ImportState.STAGING, ImportState.WRITING) and not imports.is_alive(upload),
-    }
+    """For the bar: how much is done of how much; `stalled` if nothing goes on by itself."""
+    if upload.state in (ImportState.STAGING, ImportState.WRITING):
+        total, what = (upload.total, "read") if upload.state == ImportState.STAGING else (upload.good, "written")
+        told = progress.shown(upload.job, total, f"rows {what}")
+    else:
+        told = progress.bar(upload.checked, upload.total, "rows checked")
+    return told | {"state": upload.state}

@@ -10,6 +10,7 @@ from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet, Viewer
 from devices import mac
 from devices.reconcile import CHANGING, GOOD, RowOutcome
+from jobs.models import Job, JobState
 from locations import url_template
 from locations.models import Location
 from redirect.db.indexes import trigram_index
@@ -149,6 +150,7 @@ class Selection(models.Model):
     details = models.JSONField(default=dict)  # what was filled in: location, group, reason
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")  # of a large selection
     left_alone = models.PositiveIntegerField(default=0)  # changed by others since they were counted
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -158,6 +160,11 @@ class Selection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.total}"
+
+    @property
+    def looked_at(self) -> int:
+        """How many devices need nothing more."""
+        return self.done + self.left_alone
 
 
 class SelectionPiece(models.Model):
@@ -203,10 +210,7 @@ class Import(models.Model):
     counts = models.JSONField(default=dict)  # of the rows, by verdict; once all are checked
     problem = models.TextField(default="")
 
-    # Of the thread at work. An attempt to write whose number was taken away cannot commit any more.
-    attempt = models.PositiveIntegerField(default=0)
-    written = models.PositiveIntegerField(default=0)
-    heartbeat = models.DateTimeField(null=True)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")  # the last: it reads, then writes
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -215,6 +219,22 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its job was given up, or it is older than jobs: nothing goes on by itself."""
+        begun = self.state in (ImportState.STAGING, ImportState.WRITING)
+        return begun and (self.job is None or self.job.state == JobState.FAILED)
+
+    @property
+    def told(self) -> str:
+        """Why nothing was written, if something went wrong: a sentence or two; else an empty text."""
+        if not self.is_stuck:
+            return self.problem
+        reason = self.job.problem if self.job else "The process that did it has died."
+        if self.state == ImportState.STAGING:
+            return f"The file was not read. {reason} Upload it again."
+        return f"Nothing was written. {reason}"
 
     @property
     def changes(self) -> int:
@@ -230,6 +250,19 @@ class Import(models.Model):
     def bad(self) -> int:
         """How many rows are left out."""
         return self.total - self.good
+
+
+class ImportFile(models.Model):
+    """The file of an import, as long as it is still to be read."""
+
+    upload = models.OneToOneField(Import, models.CASCADE, primary_key=True, related_name="file")
+    data = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"the file of {self.upload}"
 
 
 class ImportRow(models.Model):

@@ -1,4 +1,4 @@
-"""Devices that staff selected in the admin: count them, keep which they are, act on them piece by piece.
+"""Devices that staff selected in the admin: count them, keep which they are, act on them piece by piece in a job.
 
 Hundreds of thousands are too many for one statement and one lock: each piece is a transaction of its own, done
 whole, by the same functions as the API's bulk calls. Between two pieces phones and tenants have their turn.
@@ -8,16 +8,18 @@ from collections import Counter
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Group, User
 from devices import bulk, mac
 from devices.models import Device, DeviceQuerySet, Selection, SelectionAction, SelectionPiece
+from jobs import runner
+from jobs.models import Job, JobState
 from locations.models import Location
 from redirect.db.arrays import integers
 from redirect.db.transactions import in_transaction
-from redirect.errors import bad_request
+from redirect.errors import ApiError, bad_request
 
 PIECE = 5000
 KEPT = timedelta(days=1)
@@ -29,7 +31,8 @@ def count(user: User, action: str, devices: QuerySet[Device]) -> Selection:
     """A new selection: these devices as they are now. Selections of yesterday are forgotten."""
     rows = _rows(devices)  # before the transaction: on SQLite nobody else could write meanwhile
     with transaction.atomic():
-        spent = Selection.objects.filter(created_at__lt=timezone.now() - KEPT)
+        at_work = Q(job__state__in=[JobState.WAITING, JobState.RUNNING])
+        spent = Selection.objects.filter(~at_work, created_at__lt=timezone.now() - KEPT)
         SelectionPiece.objects.filter(selection__in=spent).delete()
         spent.delete()
         selection = Selection(user=user, action=action)
@@ -69,7 +72,31 @@ def start(selection: Selection, **details: object) -> bool:
     return bool(waiting.update(started_at=timezone.now(), details=details))
 
 
-def do_next_piece(selection: Selection) -> Selection:
+def go_on(selection: Selection, permission: str) -> None:
+    """Let a job do what is left of a selection that was started. Its user needs the permission all along."""
+    with transaction.atomic():
+        rows = Selection.objects.select_for_update(of=("self",), no_key=True).select_related("job", "user")
+        locked = rows.get(pk=selection.pk)
+        if locked.job is not None:
+            runner.resume(locked.job)
+        elif locked.started_at and not locked.finished_at:
+            locked.job = runner.enqueue(work_through, locked.user, selection=locked.pk, permission=permission)
+            locked.save(update_fields=["job"])
+
+
+def work_through(job: Job) -> None:
+    """A job: do what is left of a selection, piece by piece."""
+    selection = Selection.objects.get(pk=job.payload["selection"])
+    while not selection.finished_at:
+        if not User.objects.get_queryset().get(pk=selection.user_id).has_perm(job.payload["permission"]):
+            raise runner.JobFailed("You may not do this any more.")
+        try:
+            selection = do_next_piece(selection, job)
+        except ApiError as error:
+            raise runner.TryLater(f"Nothing of this piece was done: {error.body['description']}") from error
+
+
+def do_next_piece(selection: Selection, job: Job | None = None) -> Selection:
     """Do the next piece whole, and count it; the selection as it is then.
 
     Devices that have changed their group, or are gone, since they were counted are left alone. Raises ApiError if
@@ -94,6 +121,8 @@ def do_next_piece(selection: Selection) -> Selection:
         if not locked.pieces.exists():
             locked.finished_at = timezone.now()
         locked.save(update_fields=["done", "left_alone", "finished_at"])
+        if job is not None:
+            runner.fence(job, done=locked.looked_at)
         return locked
 
     return in_transaction(work)

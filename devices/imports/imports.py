@@ -1,20 +1,18 @@
 """Files of devices: staged, checked piece by piece, and written in one transaction that takes effect as a whole.
 
-The rows stand in a table of their own until then, so that each request is short and any process can go on. Nobody
-needs a further service: the transaction runs in a thread of the process that was asked to confirm.
+The rows stand in a table of their own until then. Reading a long file and writing are jobs: they outlast a
+request, and are taken up by another process if theirs dies.
 """
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import copy_context
 from datetime import timedelta
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from django.db import DatabaseError, IntegrityError, connection, connections, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Group, User
@@ -24,8 +22,11 @@ from devices import bulk
 from devices.imports import spreadsheet
 from devices.imports.checks import OF_THE_FILE, judge, staged
 from devices.imports.spreadsheet import COLUMNS
-from devices.models import Device, Import, ImportRow, ImportState
+from devices.models import Device, Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import BAD, CHANGING, GOOD, DesiredDevice, RowOutcome
+from jobs import runner
+from jobs.models import Job, JobState
+from jobs.progress import Progress
 from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError
@@ -34,22 +35,16 @@ logger = logging.getLogger(__name__)
 
 PIECE = 2_000  # rows for each statement: far below the deadlines of the database, and steps that one sees
 KEPT_FOR = timedelta(days=1)
-SILENT_AT_MOST = timedelta(seconds=60)  # longer than all deadlines of a piece together
-SECONDS_TO_READ_A_SHORT_FILE = 1.5
+SHORT_FILE = 200_000  # bytes: it is read in a second
 
-# SQLite has one writer, and it is busy: this process alone tells what it works on, and how many rows it wrote.
-_at_work_here: dict[int, int] = {}
-
-Report = Callable[[int], None]
 Item = TypeVar("Item")
+
+# An import whose job was given up, or that is older than jobs: nothing goes on by itself.
+STUCK = Q(state__in=[ImportState.STAGING, ImportState.WRITING]) & (Q(job=None) | Q(job__state=JobState.FAILED))
 
 
 class Changed(Exception):
     """Something is not as the preview had it; nothing is written."""
-
-
-class Superseded(Exception):
-    """Somebody confirmed it again, since this attempt seemed dead; nothing is written by it."""
 
 
 class _Row(NamedTuple):
@@ -61,46 +56,70 @@ class _Row(NamedTuple):
 # --- The file -------------------------------------------------------------------------------------------------
 
 
-def receive(user: User | None, file_name: str, *, move: bool) -> Import:
-    """A file that came, and is still to be read."""
-    upload = Import.objects.create(user=user, file_name=file_name[-255:], move=move, heartbeat=timezone.now())
-    _at_work_here[upload.pk] = 0
+def receive(user: User | None, file_name: str, data: bytes, *, move: bool) -> Import:
+    """Keep a file that came, to be read by a job."""
+    with transaction.atomic():
+        upload = Import.objects.create(user=user, file_name=file_name[-255:], move=move)
+        ImportFile.objects.create(upload=upload, data=data)
     return upload
 
 
-def read(upload: Import, data: bytes, report: Report = lambda number: None) -> None:
-    """Keep the rows of the file, to be checked; or say why it cannot be read.
+def start_reading(upload: Import) -> None:
+    """Let it be read. What is short is read when this returns."""
+    if len(upload.file.data) <= SHORT_FILE:
+        read_here(upload)
+    else:
+        with transaction.atomic():
+            _tell(upload, job=runner.enqueue(read, upload.user, upload=upload.pk))
 
-    Many short transactions, so that phones are served between them.
+
+def read_here(upload: Import, watch: Callable[[int], None] | None = None) -> None:
+    """Read it in this process; `watch` is told how many rows are read."""
+    with transaction.atomic():
+        _tell(upload, job=runner.begin_here(read, upload.user, upload=upload.pk))
+    _run_here(upload, watch)
+
+
+def _run_here(upload: Import, watch: Callable[[int], None] | None) -> None:
+    assert upload.job is not None
+    upload.job.watch = watch
+    runner.run(upload.job)
+    upload.refresh_from_db()
+
+
+def read(job: Job) -> None:
+    """A job: keep the rows of the file, to be checked; or say why it cannot be read.
+
+    Many short transactions, so that phones are served between them. An attempt that died is begun anew.
     """
-    try:
-        sheet = spreadsheet.read(data)
-        _tell(upload, total=sheet.expected, ignored_columns=", ".join(sheet.ignored)[:1000])
-        first_lines: dict[str, int] = {}
-        while lines := list(islice(sheet.lines, PIECE)):
-            _insert_rows(upload, [staged(line, first_lines) for line in lines])
-            _tell(upload, checked=upload.checked + len(lines))
-            report(len(lines))
-        _tell(upload, total=upload.checked, checked=0, state=ImportState.READING)
-    except spreadsheet.Unreadable as error:
-        _delete_rows(upload.rows.all())
-        _tell(upload, state=ImportState.FAILED, problem=str(error))
-    except Exception:
-        logger.exception("Import %s was not read", upload.pk)
-        _tell(upload, state=ImportState.FAILED, problem="An error of the service; its log tells more.")
-    finally:
-        _at_work_here.pop(upload.pk, None)
+    upload = Import.objects.select_related("file").get(pk=job.payload["upload"])
+    _delete_rows(upload.rows.all())
+    with Progress(job) as progress:
+        try:
+            sheet = spreadsheet.read(bytes(upload.file.data))
+            _tell(upload, total=sheet.expected, ignored_columns=", ".join(sheet.ignored)[:1000])
+            number, first_lines = 0, dict[str, int]()
+            while lines := list(islice(sheet.lines, PIECE)):
+                number += len(lines)
+                progress.report(number)
+                with transaction.atomic():
+                    _insert_rows(upload, [staged(line, first_lines) for line in lines])
+                    runner.fence(job, done=number)
+        except spreadsheet.Unreadable as error:
+            _delete_rows(upload.rows.all())
+            outcome: dict[str, object] = {"state": ImportState.FAILED, "problem": str(error)}
+        else:
+            outcome = {"state": ImportState.READING, "total": number}
+    with transaction.atomic():
+        _tell(upload, **outcome)
+        upload.file.delete()
+        runner.finish(job)
 
 
-def start_reading(upload: Import, data: bytes) -> None:
-    """Read it in a thread of this process. What is short, or wrong at its beginning, is done when this returns."""
-    _in_thread(lambda: read(upload, data)).join(SECONDS_TO_READ_A_SHORT_FILE)
-
-
-def _tell(upload: Import, **values: Any) -> None:
-    Import.objects.filter(pk=upload.pk).update(heartbeat=timezone.now(), **values)
+def _tell(upload: Import, **values: object) -> None:
     for name, value in values.items():
         setattr(upload, name, value)
+    upload.save(update_fields=list(values))
 
 
 def _insert_rows(upload: Import, rows: Sequence[ImportRow]) -> None:
@@ -147,9 +166,23 @@ def check_next(pk: int, number: int = PIECE) -> Import:
 
 def check_again(upload: Import) -> bool:
     """Let all rows be checked anew; whether that is possible."""
-    states = [ImportState.CHECKED, ImportState.FAILED]
-    waiting = Import.objects.filter(pk=upload.pk, state__in=states)
-    return upload.rows.exists() and bool(waiting.update(state=ImportState.READING, checked=0, problem=""))
+    if not upload.rows.exists():
+        return False
+    anew = {"state": ImportState.READING, "checked": 0, "problem": ""}
+    return _change(upload, ImportState.CHECKED, ImportState.FAILED, **anew)
+
+
+def _change(upload: Import, *idle: ImportState, **values: object) -> bool:
+    """Change an import in one of these states, or that is stuck; False if it is in no such state any more."""
+    if not (upload.state in idle or upload.is_stuck):
+        return False  # before the lock, for which SQLite would wait for the transaction at work
+    with transaction.atomic():
+        rows = Import.objects.select_for_update(of=("self",), no_key=True).select_related("job")
+        locked = rows.filter(pk=upload.pk).first()
+        if locked is None or not (locked.state in idle or locked.is_stuck):
+            return False
+        _tell(upload, **values)
+    return True
 
 
 def _save_verdicts(rows: Sequence[ImportRow]) -> None:
@@ -192,74 +225,39 @@ def bad_cells(row: ImportRow) -> list[str | int]:
 # --- The transaction ------------------------------------------------------------------------------------------
 
 
-def begin(upload: Import) -> int | None:
-    """Take the right to write it, from an attempt that died as well; None if it is not to be written now.
-
-    The number of the attempt: one that turns out to live is ended by it.
-    """
-    if upload.state not in (ImportState.CHECKED, ImportState.WRITING) or is_alive(upload):
-        return None  # not by the statement below: on SQLite it would wait for the transaction at work
-    free = Import.objects.filter(pk=upload.pk, attempt=upload.attempt, state=upload.state)
-    attempt = upload.attempt + 1
-    if not free.update(
-        state=ImportState.WRITING, attempt=attempt, written=0, heartbeat=timezone.now(), problem=""
-    ):
-        return None
-    _at_work_here[upload.pk] = 0
-    return attempt
-
-
-def start(upload: Import, attempt: int) -> threading.Thread:
-    """Write it in a thread of this process; the pages ask how far it is."""
-    return _in_thread(lambda: write(upload.pk, attempt))
-
-
-def _in_thread(work: Callable[[], Any]) -> threading.Thread:
-    def work_and_close() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    # The audit log is told who confirmed it, and from where.
-    thread = threading.Thread(target=copy_context().run, args=[work_and_close], name="import", daemon=True)
-    thread.start()
-    return thread
-
-
-def write(pk: int, attempt: int, report: Report = lambda number: None) -> bool:
-    """Write the good rows, all or none; whether they are written. If not, the import says why."""
-    upload = Import.objects.get(pk=pk)
-    outcome = Import.objects.filter(pk=pk, attempt=attempt, state=ImportState.WRITING)
-    try:
-        rows = _rows_to_write(upload)  # before the transaction: SQLite's keeps phones waiting
-        with _Progress(upload, report) as progress:
-            in_transaction(lambda: _write_all(upload, attempt, rows, progress))
-    except (Changed, IntegrityError) as error:
-        outcome.update(
-            state=ImportState.READING,
-            checked=0,
-            problem=f"Nothing was written, because something changed since the preview. {error}"
-            if isinstance(error, Changed)
-            else "Nothing was written, because a group or location was removed meanwhile.",
-        )
+def confirm(upload: Import, *, here: bool = False, watch: Callable[[int], None] | None = None) -> bool:
+    """Let a job write it, by the worker or `here`; False if it is not to be written now."""
+    if not (upload.state == ImportState.CHECKED or (upload.state == ImportState.WRITING and upload.is_stuck)):
         return False
-    except Superseded:
-        return False
-    except (ApiError, DatabaseError) as error:
-        logger.warning("Import %s was not written: %s", pk, error)
-        busy = "Nothing was written: the database was busy or away. Confirm again in a moment."
-        outcome.update(state=ImportState.CHECKED, problem=busy)
-        return False
-    except Exception:
-        logger.exception("Import %s was not written", pk)
-        broken = "Nothing was written, because of an error of the service; its log tells more."
-        outcome.update(state=ImportState.FAILED, problem=broken)
-        return False
-    finally:
-        _at_work_here.pop(pk, None)
-    _delete_rows(ImportRow.objects.filter(upload=pk, verdict__in=GOOD))
+    with transaction.atomic():
+        if not _change(upload, ImportState.CHECKED, state=ImportState.WRITING, problem=""):
+            return False
+        begin = runner.begin_here if here else runner.enqueue
+        _tell(upload, job=begin(write, upload.user, upload=upload.pk))
+    if here:
+        _run_here(upload, watch)
     return True
+
+
+def write(job: Job) -> None:
+    """A job: write the good rows, all or none. If something has changed, the import says what."""
+    upload = Import.objects.get(pk=job.payload["upload"])
+    rows = _rows_to_write(upload)  # before the transaction: SQLite's keeps phones waiting
+    try:
+        with Progress(job) as progress:
+            in_transaction(lambda: _write_all(upload, job, rows, progress))
+    except (Changed, IntegrityError) as error:
+        reason = f"something changed since the preview. {error}"
+        if isinstance(error, IntegrityError):
+            reason = "a group or location was removed meanwhile."
+        problem = f"Nothing was written, because {reason}"
+        with transaction.atomic():
+            _tell(upload, state=ImportState.READING, checked=0, problem=problem)
+            runner.finish(job)
+    except ApiError as error:
+        raise runner.TryLater("The database was busy.") from error
+    else:
+        _delete_rows(good_rows(upload))
 
 
 def _rows_to_write(upload: Import) -> list[_Row]:
@@ -274,17 +272,17 @@ def _rows_to_write(upload: Import) -> list[_Row]:
     )
 
 
-def _write_all(upload: Import, attempt: int, rows: list[_Row], progress: "_Progress") -> None:
-    progress.restart()
+def _write_all(upload: Import, job: Job, rows: list[_Row], progress: Progress) -> None:
+    progress.report(0)  # a transaction that lost a race begins anew
     _lock_ground(rows)
-    for piece in _pieces(rows):
+    for number, piece in enumerate(_pieces(rows)):
         verdicts = bulk.upsert([row.wish for row in piece], override=upload.move)
         _refuse_changed([row for row in piece if verdicts[row.wish.mac] != row.verdict])
-        progress.add(len(piece))
+        progress.report(number * PIECE + len(piece))
     _record(upload, rows)
-    ours = Import.objects.filter(pk=upload.pk, attempt=attempt, state=ImportState.WRITING)
-    if not ours.update(state=ImportState.DONE, written=len(rows), finished_at=timezone.now()):
-        raise Superseded
+    job.done = len(rows)
+    _tell(upload, state=ImportState.DONE, finished_at=timezone.now())
+    runner.finish(job)
 
 
 def _lock_ground(rows: Sequence[_Row]) -> None:
@@ -324,86 +322,28 @@ DONE = {
 }
 
 
-# --- How far it is --------------------------------------------------------------------------------------------
-
-
-class _Progress:
-    """Tells how many rows a transaction has written, before it is committed, to whoever asks any process.
-
-    On PostgreSQL by a connection of its own; on SQLite, where the transaction has the only one that may write,
-    in the memory of the one process.
-    """
-
-    def __init__(self, upload: Import, report: Report) -> None:
-        self._upload, self._report, self._written = upload, report, 0
-        self._other = connections.create_connection("default") if connection.vendor == "postgresql" else None
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._other is not None:
-            self._other.close()
-
-    def restart(self) -> None:
-        """A transaction that lost a race begins anew."""
-        self.add(-self._written)
-
-    def add(self, number: int) -> None:
-        self._written += number
-        self._report(number)
-        if self._other is None:
-            _at_work_here[self._upload.pk] = self._written
-            return
-        with self._other.cursor() as cursor:
-            cursor.execute(
-                "UPDATE devices_import SET written = %s, heartbeat = %s WHERE id = %s AND state = %s",
-                [self._written, timezone.now(), self._upload.pk, ImportState.WRITING],
-            )
-
-
-def written(upload: Import) -> int:
-    """How many rows its transaction has written by now."""
-    return max(upload.written, _at_work_here.get(upload.pk, 0))
-
-
-def is_alive(upload: Import) -> bool:
-    """Whether a thread reads it, or a transaction writes it."""
-    if upload.state not in (ImportState.STAGING, ImportState.WRITING):
-        return False
-    if connection.vendor != "postgresql":
-        return upload.pk in _at_work_here
-    return upload.heartbeat is not None and upload.heartbeat > timezone.now() - SILENT_AT_MOST
-
-
 # --- Upkeep ---------------------------------------------------------------------------------------------------
 
 
 def forget_old() -> int:
-    """Delete the rows of imports that nobody went on with for a day; how many imports that were."""
+    """Delete the rows of imports that were left alone for a day; how many imports that were."""
     old = Import.objects.filter(created_at__lt=timezone.now() - KEPT_FOR)
-    silent = Q(state=ImportState.WRITING, heartbeat__lt=timezone.now() - KEPT_FOR)
-    left = old.filter(
-        Q(state__in=[ImportState.STAGING, ImportState.READING, ImportState.CHECKED]) | silent
-    ).update(
-        state=ImportState.FAILED,
-        attempt=F("attempt") + 1,
-        problem="It was not confirmed within a day. Upload the file again.",
+    left = old.filter(STUCK | Q(state__in=[ImportState.READING, ImportState.CHECKED])).update(
+        state=ImportState.FAILED, problem="It was not confirmed within a day. Upload the file again."
     )
     finished = old.filter(state__in=[ImportState.DONE, ImportState.FAILED])
     _delete_rows(ImportRow.objects.filter(upload__in=finished))
+    ImportFile.objects.filter(upload__in=finished).delete()
     return left
 
 
 def discard(upload: Import) -> bool:
     """Forget an import that has written nothing, with its rows; False if it has, or is about to."""
-    idle = Import.objects.filter(pk=upload.pk).filter(
-        state__in=[ImportState.READING, ImportState.CHECKED, ImportState.FAILED]
-    )
-    if not idle.update(state=ImportState.FAILED):
+    idle = (ImportState.READING, ImportState.CHECKED, ImportState.FAILED)
+    if not _change(upload, *idle, state=ImportState.FAILED):
         return False
     _delete_rows(upload.rows.all())
-    idle.delete()
+    Import.objects.filter(pk=upload.pk, state=ImportState.FAILED).delete()
     return True
 
 

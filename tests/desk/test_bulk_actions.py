@@ -1,4 +1,4 @@
-"""What staff do to many rows at once: counted first, confirmed, then done piece by piece."""
+"""What staff do to many rows at once: counted first, confirmed, then done, large selections by a job."""
 
 import re
 import threading
@@ -10,6 +10,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from accounts.models import Group, TokenFamily, User
 from audit import history, recording
@@ -17,9 +18,20 @@ from audit.models import Entry, Event
 from boot.postgresql import count_deferred
 from devices import bulk
 from devices.models import Access, Device, Selection, SelectionPiece
+from jobs import runner
+from jobs.models import Job
 from locations.models import Location
-from redirect.errors import not_found
-from tests.conftest import Api, Cast, make_access, make_device, make_location, make_operator, make_user
+from redirect.errors import conflict
+from tests.conftest import (
+    Api,
+    Cast,
+    make_access,
+    make_device,
+    make_location,
+    make_operator,
+    make_user,
+    run_due_jobs,
+)
 
 DEVICES = "/admin/devices/device/"
 USERS = "/admin/accounts/user/"
@@ -293,7 +305,7 @@ def test_a_location_that_goes_while_it_is_confirmed_is_a_sentence(operator: Clie
     monkeypatch.setattr(bulk, "associate", associate_too_late)
     told = start(operator, page, location=location.pk)
     assert told.status_code == 200
-    assert "Nothing of this piece was done" in text_of(told)
+    assert "Nothing was done" in text_of(told)
     assert SelectionPiece.objects.count() == 1
 
 
@@ -330,36 +342,69 @@ def statements(client: Client, page: str, sent: dict[str, Any], **headers: str) 
     return len(captured)
 
 
-def test_thousands_are_done_in_pieces_that_can_be_resumed(operator: Client, cast: Cast):
+class Killed(BaseException):
+    """The process of the job ends: nothing is cleaned up."""
+
+
+def test_thousands_are_done_in_pieces_by_a_job_that_is_taken_up(operator: Client, cast: Cast, monkeypatch):
     make_devices(cast.provider, 12_000)
     page = select(operator, "remove")
     told = text_of(start(operator, page, number="12000"))
-    assert "Do the next piece" in told
-    assert "0 so far" in told
+    assert "0 of 12,000 devices" in told
+    assert "Go on" not in told
     assert Device.objects.count() == 12_000  # confirmed, and nothing done yet
 
-    # By the button, as without JavaScript; then the browser is closed.
-    assert "5,000 so far" in text_of(operator.post(page, {"next": "yes"}, follow=True))
+    # The process of the job dies in the middle of the second piece.
+    remove, pieces = bulk.remove, []
+
+    def killed(*args: Any, **kwargs: Any) -> int:
+        pieces.append(remove(*args, **kwargs))
+        if len(pieces) == 2:
+            raise Killed
+        return pieces[-1]
+
+    monkeypatch.setattr(bulk, "remove", killed)
+    run_due_jobs()
     assert Device.objects.count() == 7_000
     assert min(places()) == f"00908F{5_000:06X}"  # in the order of MACs
-    resumed = operator.get(DEVICES)
-    assert "Unfinished: Remove 12,000 devices; 5,000 of them done so far." in text_of(resumed)
-    assert f'href="{page}"' in resumed.text
+    told = text_of(operator.get(DEVICES))
+    assert "Unfinished: Remove 12,000 devices; 5,000 of them done so far." in told
+    assert f'href="{page}"' in operator.get(DEVICES).text
+    scripted = {"accept": "application/json"}
+    assert operator.get(page, headers=scripted).json() == {
+        "done": 5_000,
+        "total": 12_000,
+        "text": "5,000 of 12,000 devices",
+        "stalled": False,
+        "state": "Running",
+    }
 
-    # Somebody else takes some of those that are left.
+    # Others take some of those that are left; then another process goes on.
     taken = list(Device.objects.order_by("mac").values_list("pk", flat=True)[:10])
     Device.objects.filter(pk__in=taken[:4]).delete()
     Device.objects.filter(pk__in=taken[4:]).update(group=cast.sibling)
-    scripted = {"accept": "application/json"}
-    answer = operator.post(page, {"next": "yes"}, headers=scripted)
-    assert answer.json() == {"done": 9_990, "left_alone": 10, "total": 12_000, "finished": False}
-    answer = operator.post(page, {"next": "yes"}, headers=scripted)
-    assert answer.json() == {"done": 11_990, "left_alone": 10, "total": 12_000, "finished": True}
+    Job.objects.update(heartbeat=timezone.now() - 2 * runner.SILENT_AT_MOST)
+    run_due_jobs()
     assert {group for group, _ in places().values()} == {"Munich Phones"}
+    assert operator.get(page, headers=scripted).json()["state"] == "Done"
     told = text_of(operator.get(page))
     assert "11,990 devices removed." in told
     assert "10 devices left alone, since others changed them" in told
     assert "Unfinished" not in text_of(operator.get(DEVICES))
+    entries = Entry.objects.filter(event=Event.DEVICES_REMOVED)
+    assert {(entry.source, entry.remote_addr) for entry in entries} == {("Admin", "127.0.0.1")}
+    assert {entry.actor for entry in entries} == {Selection.objects.get().user}
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another transaction holds what each piece needs."""
+    kept = bulk.associate
+
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        kept(*args, **kwargs)
+        raise conflict()
+
+    monkeypatch.setattr(bulk, "associate", refused)
 
 
 def test_a_piece_that_fails_is_done_later(operator: Client, cast: Cast, monkeypatch):
@@ -367,21 +412,46 @@ def test_a_piece_that_fails_is_done_later(operator: Client, cast: Cast, monkeypa
     location = make_location(cast.provider)
     page = select(operator, "associate")
     start(operator, page, location=location.pk, number="5001")
-    kept = bulk.associate
-
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        kept(*args, **kwargs)
-        raise not_found()
-
-    monkeypatch.setattr(bulk, "associate", refuse)
-    answer = operator.post(page, {"next": "yes"}, headers={"accept": "application/json"})
-    assert answer.status_code == 409
-    assert "Nothing of this piece was done" in answer.json()["description"]
+    with monkeypatch.context() as patched:
+        refuse(patched)
+        for _ in range(runner.ATTEMPTS):
+            DBTaskResult.objects.update(run_after=timezone.now())  # the delay is over
+            run_due_jobs()
     assert not Device.objects.filter(location=location).exists()
-    monkeypatch.setattr(bulk, "associate", kept)
+    assert operator.get(page, headers={"accept": "application/json"}).json()["stalled"] is True
+    told = text_of(operator.get(page))
+    assert "Nothing of this piece was done" in told
+    assert "Go on" in told
+    operator.post(page, {"next": "yes"})
+    run_due_jobs()
+    assert Device.objects.filter(location=location).count() == 5_001
+
+
+def test_a_small_selection_that_fails_is_done_by_a_job_once_it_is_told_to_go_on(
+    operator: Client, cast: Cast, monkeypatch
+):
+    location, device = make_location(cast.provider), make_device(cast.provider)
+    page = select(operator, "associate", device)
+    with monkeypatch.context() as patched:
+        refuse(patched)
+        told = text_of(start(operator, page, location=location.pk))
+    assert "Nothing was done" in told
+    assert "Go on" in told
     for _ in range(2):
         operator.post(page, {"next": "yes"})
-    assert Device.objects.filter(location=location).count() == 5_001
+    assert Job.objects.count() == 1
+    run_due_jobs()
+    assert Device.objects.get().location == location
+
+
+def test_a_job_does_nothing_for_a_user_who_may_not_do_it_any_more(operator: Client, cast: Cast):
+    make_devices(cast.provider, 5_001)
+    page = select(operator, "remove")
+    start(operator, page, number="5001")
+    User.objects.get_queryset().update(is_superuser=False)
+    run_due_jobs()
+    assert Device.objects.count() == 5_001
+    assert Job.objects.get().problem == "You may not do this any more."
 
 
 @pytest.mark.parametrize("action", ["associate", "take_away_location", "move", "remove"])

@@ -3,8 +3,7 @@
 import csv
 import io
 import re
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from accounts.models import Group, User
 from devices.imports import imports
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.reconcile import RowOutcome
-from tests.conftest import Cast, make_device, make_group, make_location, make_operator
+from tests.conftest import Cast, make_device, make_group, make_location, make_operator, run_due_jobs
 from tests.desk.test_admin import browser_of, make_staff, text_of
 
 PAGES = "/admin/devices/device/import/"
@@ -53,19 +52,6 @@ def agent(db: None) -> User:
 @pytest.fixture
 def browser(agent: User) -> Client:
     return browser_of(agent)
-
-
-@pytest.fixture(autouse=True)
-def _without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread has another connection, which does not see a test's transaction."""
-
-    def at_once(work: Callable[[], Any]) -> threading.Thread:
-        work()
-        thread = threading.Thread()
-        thread.start()
-        return thread
-
-    monkeypatch.setattr(imports, "_in_thread", at_once)
 
 
 def send(browser: Client, data: bytes, name: str = "phones.csv", **form: Any) -> Any:
@@ -105,12 +91,11 @@ def verdicts(upload: Import) -> dict[int, str]:
 
 
 def confirm(upload: Import) -> bool:
-    """What the thread of a confirmed import does, here and now; whether all was written."""
-    attempt = imports.begin(upload)
-    assert attempt is not None
-    written = imports.write(upload.pk, attempt)
+    """What the job of a confirmed import does, here and now; whether all was written."""
+    assert imports.confirm(upload)
+    run_due_jobs()
     upload.refresh_from_db()
-    return written
+    return upload.state == ImportState.DONE
 
 
 def state_of(mac: str) -> tuple[Any, ...]:
@@ -168,7 +153,7 @@ def test_each_row_gets_its_verdict_and_the_good_ones_are_written(
         assert row.problem == ""
 
     assert confirm(made)
-    assert made.written == made.good == 6
+    assert made.good == 6
     name = cast.provider.name
     assert state_of(A) == (name, "https://here.example/", "new")
     assert state_of(B) == (name, "https://here.example/" if move else there.url, "new")
@@ -371,8 +356,8 @@ def stage_groups(agent: User, number: int) -> Import:
         make_location(group, url)
         make_device(group, f"0090{number:04X}{n:04X}")
         lines += [[f"0090{number:04X}{n:04X}", group.name, url], [f"0091{number:04X}{n:04X}", group.name, url]]
-    upload = imports.receive(agent, "phones.csv", move=True)
-    imports.read(upload, csv_of([[*line, "x"] for line in lines]))
+    upload = imports.receive(agent, "phones.csv", csv_of([[*line, "x"] for line in lines]), move=True)
+    imports.read_here(upload)
     return upload
 
 

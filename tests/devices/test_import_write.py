@@ -3,7 +3,8 @@
 import csv
 import io
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +13,20 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
 from devices import bulk
-from devices.imports import checks as import_checks
 from devices.imports import imports
-from devices.models import Device, Import, ImportRow, ImportState
+from devices.models import Device, Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import DesiredDevice, RowOutcome
+from jobs import runner
+from jobs.models import Job
 from locations.models import Location
-from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator
+from redirect.errors import conflict
+from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator, run_due_jobs
 from tests.desk.test_admin import browser_of, make_staff, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,8 +68,8 @@ def staged(user: User | None, rows: Any, *, move: bool = False) -> Import:
     """An import of these rows, checked."""
     text = io.StringIO()
     csv.writer(text).writerows([["mac", "group", "location", "description"], *rows])
-    upload = imports.receive(user, "phones.csv", move=move)
-    imports.read(upload, text.getvalue().encode())
+    upload = imports.receive(user, "phones.csv", text.getvalue().encode(), move=move)
+    imports.read_here(upload)
     while upload.state == ImportState.READING:
         upload = imports.check_next(upload.pk)
     return upload
@@ -79,44 +83,51 @@ def checked_again(upload: Import) -> Import:
 
 
 def write(upload: Import) -> bool:
-    attempt = imports.begin(upload)
-    assert attempt is not None
-    written = imports.write(upload.pk, attempt)
+    assert imports.confirm(upload)
+    run_due_jobs()
     upload.refresh_from_db()
-    return written
+    return upload.state == ImportState.DONE
 
 
 def page_of(upload: Import) -> str:
     return f"/admin/devices/device/import/{upload.pk}/"
 
 
-def until_written(browser: Client, upload: Import) -> list[dict[str, Any]]:
-    """What the page's script is told."""
-    told = []
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        told.append(browser.get(f"{page_of(upload)}progress/").json())
-        if told[-1]["state"] != ImportState.WRITING:
-            wait_for_threads()
-            return told
-        time.sleep(0.01)
-    pytest.fail(f"It is still at work: {told[-1]}")
+@contextmanager
+def worker() -> Iterator[None]:
+    """`manage.py run_jobs` at work beside the test, until the jobs that are due now are done."""
+
+    def work() -> None:
+        try:
+            run_due_jobs()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(60)
 
 
-def wait_for_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "import":
-            thread.join(30)
+def the_process_is_silent() -> None:
+    """For longer than one that lives can be."""
+    Job.objects.update(heartbeat=timezone.now() - 2 * runner.SILENT_AT_MOST)
 
 
-def test_a_confirmed_import_is_written_by_a_thread_and_its_rows_go(
-    cast: Cast, agent: User, browser: Client
-) -> None:
+class Killed(BaseException):
+    """The process ends: nothing is cleaned up."""
+
+
+def test_a_confirmed_import_is_written_by_a_job_and_its_rows_go(cast: Cast, agent: User, browser: Client) -> None:
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS] + [["x", "Acme Voice"]])
     answer = browser.post(f"{page_of(upload)}confirm/")
     assert answer.status_code == 302
-    told = until_written(browser, upload)
-    assert told[-1]["state"] == ImportState.DONE
+    assert not Device.objects.exists()
+    assert browser.get(f"{page_of(upload)}progress/").json()["state"] == ImportState.WRITING
+    run_due_jobs()
+    assert browser.get(f"{page_of(upload)}progress/").json()["state"] == ImportState.DONE
     assert Device.objects.filter(group=cast.reseller).count() == len(MACS)
     page = text_of(browser.get(page_of(upload)))
     assert "3,000 devices imported" in page
@@ -127,46 +138,84 @@ def test_a_confirmed_import_is_written_by_a_thread_and_its_rows_go(
     )
 
 
-def test_a_long_file_is_read_by_a_thread_too(
-    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imports, "SECONDS_TO_READ_A_SHORT_FILE", 0)
-    monkeypatch.setattr(imports, "PIECE", 1000)
-    go_on, arrived = threading.Semaphore(0), threading.Semaphore(0)
-    staged_row = import_checks.staged
-
-    def slow(line: Any, first_lines: dict[str, int]) -> Any:
-        if line.number % 1000 == 2:
-            arrived.release()
-            assert go_on.acquire(timeout=30)
-        return staged_row(line, first_lines)
-
-    monkeypatch.setattr(imports, "staged", slow)
+def long_file(browser: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an import whose file is to be read by a job."""
+    monkeypatch.setattr(imports, "SHORT_FILE", 1000)
     file = io.BytesIO("\n".join(["mac,group", *(f"{mac},Acme Voice" for mac in MACS)]).encode())
     file.name = "phones.csv"
-    address = browser.post("/admin/devices/device/import/", {"file": file})["Location"]
+    return str(browser.post("/admin/devices/device/import/", {"file": file})["Location"])
+
+
+def test_a_long_file_is_read_by_a_job_too(
+    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "PIECE", 1000)
+    go_on, arrived = threading.Semaphore(0), threading.Semaphore(0)
+    insert = imports._insert_rows
+
+    def slow(*arguments: Any) -> None:
+        insert(*arguments)
+        arrived.release()
+        assert go_on.acquire(timeout=30)
+
+    monkeypatch.setattr(imports, "_insert_rows", slow)
+    address = long_file(browser, monkeypatch)
     told = []
-    for _ in range(3):
-        assert arrived.acquire(timeout=30)
-        told.append(browser.get(f"{address}progress/").json())
-        assert "rows read" in text_of(browser.get(address))
-        go_on.release()
-    wait_for_threads()
+    with worker():
+        for _ in range(3):
+            assert arrived.acquire(timeout=30)
+            told.append(browser.get(f"{address}progress/").json())
+            assert "rows read" in text_of(browser.get(address))
+            go_on.release()
     assert [(progress["state"], progress["done"]) for progress in told] == [
-        ("Staging", 0),
         ("Staging", 1000),
         ("Staging", 2000),
+        ("Staging", 3000),
     ]
     assert {progress["total"] for progress in told} == {3000}
     assert "0 of 3,000 rows checked" in text_of(browser.get(address))
+    assert not ImportFile.objects.exists()
 
 
-def test_a_file_whose_reader_died_is_to_be_uploaded_again(cast: Cast, agent: User, browser: Client) -> None:
-    upload = imports.receive(agent, "phones.csv", move=False)
-    imports._at_work_here.clear()
-    Import.objects.update(heartbeat=timezone.now() - 2 * imports.SILENT_AT_MOST)
-    assert browser.get(f"{page_of(upload)}progress/").json()["stalled"] is True
-    assert "has died. Upload it again." in text_of(browser.get(page_of(upload)))
+def test_a_file_whose_reader_died_is_read_again_from_its_beginning(
+    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "PIECE", 1000)
+    address = long_file(browser, monkeypatch)
+    insert, pieces = imports._insert_rows, []
+
+    def killed(*arguments: Any) -> None:
+        insert(*arguments)
+        pieces.append(1)
+        if len(pieces) == 2:
+            raise Killed
+
+    monkeypatch.setattr(imports, "_insert_rows", killed)
+    run_due_jobs()
+    assert ImportRow.objects.count() == 1000
+    assert browser.get(f"{address}progress/").json()["stalled"] is False
+    the_process_is_silent()
+    run_due_jobs()
+    assert sorted(ImportRow.objects.values_list("number", flat=True)) == list(range(2, 3002))
+    assert "0 of 3,000 rows checked" in text_of(browser.get(address))
+
+
+def test_a_file_that_kills_each_reader_is_to_be_uploaded_again(
+    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = long_file(browser, monkeypatch)
+
+    def killed(*arguments: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(imports, "_insert_rows", killed)
+    for _ in range(runner.ATTEMPTS + 1):
+        run_due_jobs()
+        the_process_is_silent()
+    assert browser.get(f"{address}progress/").json()["stalled"] is True
+    assert "has died, 3 times. Upload it again." in text_of(browser.get(address))
+    assert browser.post(f"{address}discard/").status_code == 302
+    assert not Import.objects.exists()
 
 
 def test_the_progress_is_seen_while_nothing_is_committed(
@@ -184,22 +233,23 @@ def test_the_progress_is_seen_while_nothing_is_committed(
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
     monkeypatch.setattr(bulk, "upsert", slow)
     browser.post(f"{page_of(upload)}confirm/")
-    for done in (0, 1000, 2000):
-        assert arrived.acquire(timeout=30)
-        told = browser.get(f"{page_of(upload)}progress/").json()
-        assert told == {
-            "state": "Writing",
-            "done": done,
-            "total": 3000,
-            "text": f"{done:,} of 3,000 rows written",
-            "stalled": False,
-        }
-        assert not Device.objects.exists()
-        assert "rows written" in text_of(browser.get(page_of(upload)))
-        again = browser.post(f"{page_of(upload)}confirm/", follow=True)
-        assert "not to be written now" in text_of(again)
-        go_on.release()
-    assert until_written(browser, upload)[-1]["state"] == "Done"
+    with worker():
+        for done in (0, 1000, 2000):
+            assert arrived.acquire(timeout=30)
+            told = browser.get(f"{page_of(upload)}progress/").json()
+            assert told == {
+                "state": "Writing",
+                "done": done,
+                "total": 3000,
+                "text": f"{done:,} of 3,000 rows written",
+                "stalled": False,
+            }
+            assert not Device.objects.exists()
+            assert "rows written" in text_of(browser.get(page_of(upload)))
+            again = browser.post(f"{page_of(upload)}confirm/", follow=True)
+            assert "not to be written now" in text_of(again)
+            go_on.release()
+    assert browser.get(f"{page_of(upload)}progress/").json()["state"] == "Done"
     assert Device.objects.count() == 3000
 
 
@@ -273,8 +323,7 @@ def test_nothing_is_written_if_something_is_not_as_the_preview_had_it(
 
 
 @pytest.mark.parametrize(
-    ("error", "state"),
-    [(RuntimeError("bug"), ImportState.FAILED), (OperationalError("away"), ImportState.CHECKED)],
+    ("error", "given_up"), [(RuntimeError("bug"), True), (OperationalError("away"), False), (conflict(), False)]
 )
 def test_an_error_in_the_middle_leaves_nothing(
     cast: Cast,
@@ -282,19 +331,21 @@ def test_an_error_in_the_middle_leaves_nothing(
     browser: Client,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
-    state: ImportState,
+    given_up: bool,
 ) -> None:
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
     break_after_the_first_piece(monkeypatch, error)
     assert write(upload) is False
     assert not Device.objects.exists()
-    assert upload.state == state
-    assert "Nothing was written" in text_of(browser.get(page_of(upload)))
+    assert browser.get(f"{page_of(upload)}progress/").json()["stalled"] is given_up
     monkeypatch.undo()
-    if state == ImportState.FAILED:
+    if given_up:
+        assert "Nothing was written. An error of the service" in text_of(browser.get(page_of(upload)))
         assert browser.post(f"{page_of(upload)}again/").status_code == 302
-        upload = checked_again(upload)
-    assert write(upload) is True
+        assert write(checked_again(upload)) is True
+    else:
+        DBTaskResult.objects.update(run_after=timezone.now())  # the delay is over
+        run_due_jobs()
     assert Device.objects.count() == len(MACS)
 
 
@@ -310,39 +361,55 @@ def break_after_the_first_piece(monkeypatch: pytest.MonkeyPatch, error: BaseExce
     monkeypatch.setattr(bulk, "upsert", broken)
 
 
-class Killed(BaseException):
-    """The process ends: nobody cleans up."""
-
-
-def test_an_import_whose_process_died_can_be_confirmed_again(
-    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+def test_an_import_whose_process_died_is_written_by_another(
+    cast: Cast, agent: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
     break_after_the_first_piece(monkeypatch, Killed())
-    attempt = imports.begin(upload)
-    assert attempt is not None
-    with pytest.raises(Killed):
-        imports.write(upload.pk, attempt)
+    assert write(upload) is False
     monkeypatch.undo()
     assert not Device.objects.exists()
-    upload.refresh_from_db()
-    assert upload.state == ImportState.WRITING
-    Import.objects.update(heartbeat=timezone.now() - 2 * imports.SILENT_AT_MOST)  # nobody hears of it for a while
+    the_process_is_silent()
+    run_due_jobs()
+    assert Device.objects.count() == len(MACS)
+    assert Import.objects.get().state == ImportState.DONE
+    assert Job.objects.latest("pk").attempt == 2
 
+
+def test_an_import_that_kills_each_process_can_be_confirmed_again(
+    cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
+    put = bulk.upsert
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        put(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(bulk, "upsert", killed)
+    assert imports.confirm(upload)
+    for _ in range(runner.ATTEMPTS + 1):
+        run_due_jobs()
+        the_process_is_silent()
+    monkeypatch.undo()
     assert browser.get(f"{page_of(upload)}progress/").json()["stalled"] is True
-    assert "has died, and nothing was written" in text_of(browser.get(page_of(upload)))
-    browser.post(f"{page_of(upload)}confirm/")
-    assert until_written(browser, upload)[-1]["state"] == "Done"
+    assert "Nothing was written. The process that did it has died" in text_of(browser.get(page_of(upload)))
+    assert browser.post(f"{page_of(upload)}confirm/").status_code == 302
+    run_due_jobs()
     assert Device.objects.count() == len(MACS)
 
 
 def test_an_attempt_that_was_taken_for_dead_cannot_commit(cast: Cast, agent: User) -> None:
     upload = staged(agent, [[A, "Acme Voice"]])
-    attempt = imports.begin(upload)
-    assert attempt is not None
-    Import.objects.update(attempt=attempt + 1)
-    assert imports.write(upload.pk, attempt) is False
+    assert imports.confirm(upload)
+    assert upload.job is not None
+    job = runner.claim(upload.job.pk, 1)
+    assert job is not None
+    Job.objects.update(attempt=2)
+    runner.run(job)
     assert not Device.objects.exists()
+    upload.refresh_from_db()
+    assert upload.state == ImportState.WRITING
 
 
 # --- Others at work ---------------------------------------------------------------------------------------------
@@ -354,11 +421,9 @@ def test_an_import_and_bulk_calls_wait_for_each_other(cast: Cast, agent: User, p
     body = {"group": cast.stranger.pk, "macList": MACS[::-1], "overrideCurrentAssociation": False}
     for _ in range(3):
         upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
-        attempt = imports.begin(upload)
-        assert attempt is not None
-        thread = imports.start(upload, attempt)
-        answer = api.post("/devices", body)
-        thread.join(60)
+        assert imports.confirm(upload)
+        with worker():
+            answer = api.post("/devices", body)
         assert answer.status_code == 201, answer.content
         upload.refresh_from_db()
         counts = {group: Device.objects.filter(group=group).count() for group in (cast.reseller, cast.stranger)}

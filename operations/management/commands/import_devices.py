@@ -61,28 +61,25 @@ class Command(BaseCommand):
             data = file.read_bytes()
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from error
-        upload = imports.receive(None, file.name, move=move)
-        with _bar("Reading", None) as report:
-            imports.read(upload, data, report)
-        if upload.state == ImportState.FAILED:
+        upload = imports.receive(None, file.name, data, move=move)
+        with _bar("Reading", None) as watch:
+            imports.read_here(upload, watch)
+        if upload.told:
             imports.discard(upload)
-            raise CommandError(f"{file}: {upload.problem}")
+            raise CommandError(f"{file}: {upload.told}")
         if upload.ignored_columns:
             self.stderr.write(f"Columns that mean nothing here: {upload.ignored_columns}")
-        with _bar("Checking", upload.total) as report:
+        with _bar("Checking", upload.total) as watch:
             while upload.state == ImportState.READING:
-                before = upload.checked
                 upload = imports.check_next(upload.pk)
-                report(upload.checked - before)
+                watch(upload.checked)
         return upload
 
     def _write(self, upload: Import) -> bool:
-        attempt = imports.begin(upload)
-        with _bar("Writing", upload.good) as report:
-            written = attempt is not None and imports.write(upload.pk, attempt, report)
-        if not written:
-            upload.refresh_from_db()
-            raise CommandError(upload.problem)
+        with _bar("Writing", upload.good) as watch:
+            imports.confirm(upload, here=True, watch=watch)
+        if upload.state != ImportState.DONE:
+            raise CommandError(upload.told)
         return True
 
     def _tell(self, upload: Import) -> None:
@@ -111,4 +108,4 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def _move(bar: Any, number: int) -> None:
-    bar.update(number)
+    bar.update(number - bar.n)

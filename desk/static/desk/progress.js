@@ -1,14 +1,14 @@
-// Moves the progress bar of an import: asks for the next piece, or for how far it is, until there is something to see.
+// Moves the bar of desk/progress.html: asks for the next piece, or for how far it is, until there is something to see.
 "use strict";
 
 (() => {
-  const form = document.getElementById("import-progress");
+  const form = document.getElementById("work-progress");
   if (!form) return;
   const button = form.querySelector("button");
   const bar = form.querySelector("progress");
   const text = form.querySelector("[role=status]");
   const asks = form.method === "post";
-  if (asks && !button) return; // somebody else's import
+  if (asks && !button) return; // another user's import
   if (button) button.hidden = true;
 
   const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));

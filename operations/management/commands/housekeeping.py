@@ -15,6 +15,7 @@ from audit import retention
 from boot.postgresql import count_deferred
 from devices import access_log
 from devices.imports import imports
+from jobs import runner
 
 
 class Command(BaseCommand):
@@ -22,8 +23,8 @@ class Command(BaseCommand):
 
     help = (
         "Daily upkeep: clears spent tokens and sessions, prunes the access log and the audit log, deletes the rows"
-        " of old imports, and makes the access log's partitions of the coming week (PostgreSQL). Safe to repeat,"
-        " and to run while the service is busy."
+        " of old imports and finished jobs, and makes the access log's partitions of the coming week (PostgreSQL)."
+        " Safe to repeat, and to run while the service is busy."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         pruned = retention.prune(now - timedelta(days=settings.AUDIT_LOG_DAYS))
         self.stdout.write(f"Audit log: {pruned} entries deleted")
         self.stdout.write(f"Imports given up: {imports.forget_old()}")
+        self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
         made = access_log.make_partitions(now.date())
         if connection.vendor == "postgresql":
             self.stdout.write(f"Access log: {len(made)} days made ahead")

@@ -19,7 +19,9 @@ from jobs import progress, runner
 from jobs.models import Job, JobState
 from tests.jobs import works
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Each starts processes, which a busy machine may take a minute to start.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+PATIENCE = 250  # seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +53,7 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
 def until(condition: Callable[[], Any]) -> Any:
     """What it is, as soon as it is true."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not (found := condition()):
         assert time.monotonic() < end, "nothing happens"
         time.sleep(0.02)
@@ -60,7 +62,7 @@ def until(condition: Callable[[], Any]) -> Any:
 
 def one_turn(start: Any) -> None:
     """A worker that does what is due, and ends since nobody holds its standard input."""
-    assert start("--until-eof", stdin=subprocess.DEVNULL).wait(60) == 0
+    assert start("--until-eof", stdin=subprocess.DEVNULL).wait(PATIENCE) == 0
 
 
 def age(job: Job) -> None:
@@ -121,7 +123,7 @@ def test_two_workers_do_each_job_once(start: Any) -> None:
     assert set(Job.objects.values_list("attempt", flat=True)) == {1}
     for worker in workers:
         worker.terminate()
-        assert worker.wait(60) == 0
+        assert worker.wait(PATIENCE) == 0
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_job(start: Any, tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_job(start: Any, tmp_path: Pa
     arrived(tmp_path, 1)
     worker.terminate()
     (tmp_path / "go-1").touch()
-    assert worker.wait(60) == 0
+    assert worker.wait(PATIENCE) == 0
     assert Job.objects.get().state == JobState.DONE
 
 
@@ -140,7 +142,7 @@ def test_a_worker_ends_with_its_parent(start: Any) -> None:
     until(lambda: Job.objects.get().state == JobState.DONE)
     assert worker.poll() is None
     worker.stdin.close()
-    assert worker.wait(60) == 0
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_a_worker_survives_a_database_that_is_busy_for_long(start: Any, tmp_path: Path) -> None:

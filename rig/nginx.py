@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -26,6 +27,8 @@ def program() -> str | None:
 
 class Nginx:
     """A running nginx with its files below a folder; `text` is a whole configuration, without a pid and paths."""
+
+    tls_port = old_tls_port = 0  # of the project's own configuration
 
     def __init__(self, home: Path, text: str, port: int) -> None:
         self.home, self.port = home, port
@@ -51,20 +54,41 @@ class Nginx:
         end(self.process, patience=10)
 
 
-def of_the_project(home: Path, service_port: int) -> Nginx:
-    """deploy/nginx.conf in front of the service, with a certificate of its own, plain HTTP on its `port`."""
-    plain, tls = free_port(), free_port()
+def of_the_project(
+    home: Path,
+    phones: int,
+    *,
+    api: int | None = None,
+    certificates: Mapping[str, bytes] | None = None,
+    old_phones: bool = False,
+) -> Nginx:
+    """deploy/nginx.conf in front of the ports of the service, with plain HTTP on its `port` and TLS on `tls_port`.
+
+    `certificates` are PEM files by their names below tls/ (server.crt, server.key, device-ca.crt); without them it
+    makes some of its own. With `old_phones` their listener is included, on `old_tls_port`.
+    """
+    ports = {80: free_port(), 443: free_port(), 8443: free_port()}
     (home / "tls").mkdir(parents=True)
-    for name in ("server", "device-ca"):
-        _certificate(home / "tls", name)
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
-    text = re.sub(r"\n *listen \[::\].*", "", text)
-    text = re.sub(r"listen 443\b", f"listen {HOST}:{tls}", text)
-    text = re.sub(r"listen 80\b", f"listen {HOST}:{plain}", text)
-    return Nginx(home, text.replace("127.0.0.1:8000", f"{HOST}:{service_port}"), plain)
+    if certificates is None:
+        certificates = {**_certificate("server"), **_certificate("device-ca")}
+    for name, content in certificates.items():
+        (home / "tls" / name).write_bytes(content)
+    for file in (ROOT / "deploy").glob("nginx*.conf"):
+        text = re.sub(r"\n *listen \[::\].*", "", file.read_text())
+        for port, free in ports.items():
+            text = re.sub(rf"listen {port}\b", f"listen {HOST}:{free}", text)
+        (home / file.name).write_text(text)
+    text = (home / "nginx.conf").read_text()
+    if old_phones:
+        text = text.replace("# include nginx-old-phones.conf", "include nginx-old-phones.conf")
+    servers = iter((phones, phones if api is None else api))
+    text = re.sub(r"127\.0\.0\.1:8000", lambda _: f"{HOST}:{next(servers)}", text)
+    running = Nginx(home, text, ports[80])
+    running.tls_port, running.old_tls_port = ports[443], ports[8443]
+    return running
 
 
-def _certificate(folder: Path, name: str) -> None:
+def _certificate(name: str) -> dict[str, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -74,5 +98,7 @@ def _certificate(folder: Path, name: str) -> None:
         .not_valid_after(now + datetime.timedelta(days=1))
         .sign(key, SHA256())
     )
-    (folder / f"{name}.crt").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return {
+        f"{name}.crt": made.public_bytes(Encoding.PEM),
+        f"{name}.key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    }

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from redirect import urls
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = re.compile(r"SECRET|PASSWORD|KEY|TOKEN|DATABASE_URL")
 locks = runpy.run_path(str(ROOT / "tools/locks"))
@@ -143,9 +145,14 @@ def test_gunicorn_is_configured_for_all_and_for_the_api_alone(serve: str, sound:
     assert sound or "SERVE=phones must be all or api" in checked.stderr
 
 
-def test_nginx_hands_on_to_upstreams_that_it_knows() -> None:
+def test_nginx_knows_what_is_no_phones() -> None:
+    """The list stands in deploy/nginx.conf twice: for all, and for requests with a bad certificate."""
     text = (ROOT / "deploy/nginx.conf").read_text()
-    upstreams = set(re.findall(r"upstream (\w+)", text))
-    assert upstreams == {"phones", "api"}
-    assert set(re.findall(r"proxy_pass http://([$\w]+)", text)) <= {*upstreams, "$service"}
-    assert set(re.findall(r"default (\w+);|\" (\w+);", text)) >= {("api", ""), ("", "phones")}
+    by_map = re.findall(r'"~(\^[^"]+)" api;', text)
+    by_location = re.findall(r"location ~ (\S+) {", text)
+    own = {str(getattr(address, "pattern", "")).split("/")[0] for address in urls.urlpatterns} - {""} | {"static", "metrics"}
+    for listed in (by_map, by_location):
+        assert set(re.findall("[a-z]+", "|".join(listed))) == own
+        known = re.compile("|".join(listed))
+        assert all(known.search(f"/{name}") for name in own)
+        assert not known.search("/00908F9D8992")

@@ -22,7 +22,8 @@ if _serve == "all":
     worker_class = "redirect.worker.PhoneWorker"
 elif _serve == "api":
     wsgi_app = "redirect.wsgi:application"
-    worker_class = "gthread"
+    worker_class = "redirect.worker.APIWorker"
+    limit_request_line = 32 * 1024  # redirect/http/refusal.py, nginx.conf
     threads = int(os.environ.get("API_THREADS") or 8)
 else:
     sys.exit(f"SERVE={_serve} must be all or api.")

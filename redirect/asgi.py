@@ -9,5 +9,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
 django_application = get_asgi_application()
 
 from boot.app import BootApplication  # noqa: E402 - Django's apps must be ready first
+from redirect.http.body_limit import BodyLimit  # noqa: E402
 
-application = BootApplication(django_application)
+application = BootApplication(BodyLimit(django_application))

@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "boot.middleware.BootMiddleware",  # a phone needs nothing of what stands below
     "redirect.http.chunked_body.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
+    "redirect.http.body_limit.BodyLimitMiddleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
     "django.middleware.security.SecurityMiddleware",
     "redirect.http.static_files.StaticFilesMiddleware",
@@ -136,6 +137,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "desk.content_policy.relax_for_admin",
 ]
+
+# What a body may have in octets; by the beginning of the path, what takes more.
+MAX_BODY = 512 * 1024
+LARGER_BODIES = {"/admin/devices/device/import/": 21_000_000}  # a spreadsheet of 100,000 devices
 
 ROOT_URLCONF = "redirect.urls"
 WSGI_APPLICATION = "redirect.wsgi.application"

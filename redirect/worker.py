@@ -1,32 +1,54 @@
-"""Uvicorn under gunicorn, as this service needs it."""
+"""The workers of gunicorn: uvicorn's for everything, threads for the API alone, as this service needs them."""
 
 import asyncio
-import json
 import os
 import signal
-import uuid
 from typing import Any, ClassVar
 
+import gunicorn.http.message
+import gunicorn.util
+from gunicorn.workers.gthread import ThreadWorker
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
-from redirect.errors import error_body
+from redirect.http import refusal
 
 
 class JSONProtocol(HttpToolsProtocol):
-    """HTTP/1.1, with a refusal of what is no HTTP in the form of every other error."""
+    """HTTP/1.1 with limits of address and headers. What cannot be read is refused as every other error is."""
+
+    octets = 0  # of the address and headers that are arriving
+    in_head = True
+    status = 400
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and refuse a head that grows beyond all limits: the parser would keep it all."""
+        self.octets += len(data)
+        super().data_received(data)
+        if self.in_head and self.octets > refusal.MAX_HEADERS and not self.transport.is_closing():
+            self.status = 414 if len(self.url) > refusal.MAX_REQUEST_LINE else 431
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on; raises ValueError, which the parser reports, if its head is too large."""
+        self.in_head = False
+        if len(self.url) > refusal.MAX_REQUEST_LINE:
+            self.status = 414
+        elif sum(len(name) + len(value) for name, value in self.headers) > refusal.MAX_HEADERS:
+            self.status = 431
+        else:
+            super().on_headers_complete()
+            return
+        raise ValueError("The head of the request is too large.")
+
+    def on_message_complete(self) -> None:
+        """Expect the next request on this connection."""
+        super().on_message_complete()
+        self.in_head, self.octets = True, 0
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what no application can be asked about, and close."""
-        body = json.dumps(error_body("The request is not valid HTTP.")).encode("ascii")
-        head = (
-            "HTTP/1.1 400 Bad Request\r\n"
-            "Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"X-Request-ID: {uuid.uuid4().hex}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        """Refuse a request that reaches no application, and close."""
+        self.transport.write(refusal.message(self.status))
         self.transport.close()
 
 
@@ -52,3 +74,17 @@ class PhoneWorker(UvicornWorker):  # type: ignore[misc]
     def _install_sigquit_handler(self) -> None:
         # What the master says when it is told SIGINT; uvicorn's own worker would go on until it is killed.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
+
+
+class APIWorker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threads; its own errors as JSON, and addresses of the length that the API takes."""
+
+    def init_process(self) -> None:
+        """Set what gunicorn has no settings for, and run until the end."""
+        gunicorn.http.message.MAX_REQUEST_LINE = refusal.MAX_REQUEST_LINE
+        gunicorn.util.write_error = _write_error
+        super().init_process()
+
+
+def _write_error(sock: Any, status_int: int, reason: str, mesg: str) -> None:
+    gunicorn.util.write_nonblock(sock, refusal.message(status_int))

@@ -44,6 +44,18 @@ def normalize(text: str) -> str:
     return _digits(text)
 
 
+def is_reserved(mac: str) -> bool:
+    """Whether a normalized MAC can be no device's: all zeros, or a group address, FF:FF:FF:FF:FF:FF among them.
+
+    All zeros is the name of Polycom's master file, which every phone of theirs asks for. A group address has the
+    lowest bit of its first octet set. Source: IEEE 802, section 8.2.
+
+    >>> is_reserved("01005E000001")
+    True
+    """
+    return mac == "000000000000" or mac[1] in "13579BDF"
+
+
 def display(mac: str) -> str:
     """Spell a normalized MAC as every answer does. Source: manual, section 8.1.
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.mac import InvalidMAC, display, fragment, from_request_path, normalize
+from devices.mac import InvalidMAC, display, fragment, from_request_path, is_reserved, normalize
 
 MAC = "00A0C914C829"
 INVALID = [
@@ -55,6 +55,18 @@ def test_normalizes_every_accepted_spelling(text: str) -> None:
 def test_refuses_anything_else(text: str) -> None:
     with pytest.raises(InvalidMAC, match=r"^Expected a MAC address such as 00:A0:C9:14:C8:29"):
         normalize(text)
+
+
+@pytest.mark.parametrize("mac", ["000000000000", "FFFFFFFFFFFF", "01005E000001", "0F0000000000", "333300000001"])
+def test_what_can_be_no_device_is_reserved(mac: str) -> None:
+    assert is_reserved(mac)
+
+
+@pytest.mark.parametrize(
+    "mac", [MAC, "000000000001", "100000000000", "FEFFFFFFFFFF", "020000000000", "F0F000000000"]
+)
+def test_what_can_be_a_device_is_not(mac: str) -> None:
+    assert not is_reserved(mac)
 
 
 def test_displays_as_the_manual_does() -> None:

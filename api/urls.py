@@ -34,7 +34,7 @@ class MACConverter:
     regex = "[0-9A-Fa-f:-]{12,17}"
 
     def to_python(self, value: str) -> str:
-        return mac.normalize(value)  # its InvalidMAC is a ValueError: this address does not match
+        return mac.parse(value)  # its InvalidMAC is a ValueError: this address does not match
 
     def to_url(self, value: str) -> str:
         return value

@@ -83,7 +83,7 @@ class Running:
     def wait_until_ready(self) -> None:
         """Until it answers, and no worker is still busy with its start."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
-        connection.request("GET", "/000000000000")
+        connection.request("GET", "/00908FFFFFFF")
         connection.getresponse().read()
         connection.close()
         deadline, last = time.monotonic() + 60, -1.0

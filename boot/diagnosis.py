@@ -15,7 +15,7 @@ from django.utils.timesince import timesince
 
 from boot.certificate import mac_named_in
 from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
-from devices.mac import display
+from devices.mac import RESERVED, display, is_reserved
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template
 
@@ -131,6 +131,8 @@ def diagnose(
     `certificate_shown` is when the device last showed a certificate, as far as the log goes back;
     `proxy_trusted` tells whether certificates can reach this service at all.
     """
+    if is_reserved(device.mac):
+        return _reserved(device)
     facts = _Facts(device, last, now, last_owner, certificate_shown, proxy_trusted)
     if last is None:
         return _no_request(facts) if device.last_access is None else _request_not_kept(facts)
@@ -138,6 +140,16 @@ def diagnose(
     if outcome is not Outcome.UNKNOWN and last.group_id != device.group_id:
         return _moved(facts)
     return BY_OUTCOME[outcome](facts)
+
+
+def _reserved(device: Device) -> Diagnosis:
+    return Diagnosis(
+        Severity.BAD,
+        "No phone can have this MAC: requests for it are not answered.",
+        f"{RESERVED.format(display(device.mac))} It was added before such MACs were refused: phones of "
+        "all groups ask for a file of such a name.",
+        ("Ask the group for the MAC that is printed on the phone, add that one, and remove this device.",),
+    )
 
 
 def _no_request(facts: _Facts) -> Diagnosis:

@@ -5,7 +5,7 @@ the list. Rows are locked in the order of their MACs, as every other writer does
 other instead of deadlocking. Source: manual 8.3, 8.4, 11.1, 11.2; contract section 6.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from accounts.models import Group
 from audit.models import Changes, Event
 from audit.recording import Part, parts_of, record_list
-from devices.mac import InvalidMAC, display, normalize
+from devices.mac import InvalidMAC, display, normalize, parse
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, apply, outcome_of
 from locations.models import Location
@@ -52,7 +52,7 @@ def create(
 
     A device of another group is never touched. Raises ApiError 400 if the location is not the group's.
     """
-    normalized = [_normalized(sent) for sent in mac_list]
+    normalized = [_or_none(normalize, sent) for sent in mac_list]
     macs = sorted({mac for mac in normalized if mac is not None})
 
     def work() -> tuple[set[str], dict[str, RowOutcome]]:
@@ -225,9 +225,9 @@ def move(
     return in_transaction(work)
 
 
-def _normalized(text: str) -> str | None:
+def _or_none(read: Callable[[str], str], text: str) -> str | None:
     try:
-        return normalize(text)
+        return read(text)
     except InvalidMAC:
         return None
 
@@ -240,7 +240,7 @@ def positions_in(mac_list: list[str]) -> dict[str, int]:
     positions: dict[str, int] = {}
     malformed = []
     for index, sent in enumerate(mac_list):
-        mac = _normalized(sent)
+        mac = _or_none(parse, sent)
         if mac is None:
             malformed.append(FieldError(f"macList[{index}]", f"{sent[:40]} is not a MAC."))
         else:

@@ -20,24 +20,39 @@ _ANYWHERE = re.compile(
 # Request ids and the like, whose last part looks like a MAC.
 _UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
 
+RESERVED = "{} is reserved: no device has a MAC of zeros only, or one whose first octet is odd (a group address)."
+
 _FRAGMENT = re.compile(r"[:-]*[0-9A-F][0-9A-F:-]*", re.ASCII | re.IGNORECASE)
 
 
 class InvalidMAC(ValueError):
-    """A text that is no MAC address. ``str()`` is a sentence for a person."""
+    """A text that is no MAC address of a device. ``str()`` is a sentence for a person."""
 
-    def __init__(self) -> None:
-        super().__init__("Expected a MAC address such as 00:A0:C9:14:C8:29 or 00A0C914C829.")
+    def __init__(
+        self, description: str = "Expected a MAC address such as 00:A0:C9:14:C8:29 or 00A0C914C829."
+    ) -> None:
+        super().__init__(description)
 
 
 def normalize(text: str) -> str:
-    """Turn any accepted spelling into the 12 upper-case digits that are kept.
+    """Turn any accepted spelling of a device's MAC into the 12 upper-case digits that are kept.
 
     Accepted are 12 hexadecimal digits, or six pairs joined all by ``:`` or all by ``-``, in any case; for
-    anything else InvalidMAC is raised. Source: manual, section 8.1.
+    anything else, and for a reserved MAC, InvalidMAC is raised. Source: manual, section 8.1.
 
     >>> normalize("00:a0:c9:14:c8:29")
     '00A0C914C829'
+    """
+    mac = parse(text)
+    if is_reserved(mac):
+        raise InvalidMAC(RESERVED.format(display(mac)))
+    return mac
+
+
+def parse(text: str) -> str:
+    """Turn a spelling that `normalize` accepts into digits, also if the MAC is reserved.
+
+    For finding and removing devices that were added before reserved MACs were refused. Raises InvalidMAC.
     """
     if not _ANY_SPELLING.fullmatch(text):
         raise InvalidMAC
@@ -80,13 +95,16 @@ def from_request_path(path: str) -> str | None:
     """Return the normalized MAC that a booting phone asks for, or None for the path of anything else.
 
     The path is one segment: a MAC in any accepted spelling, optionally with the suffix of a configuration
-    file.
+    file. A reserved MAC is the name of a file that many phones ask for, and nothing else.
 
     >>> from_request_path("/00908f9d8992.cfg")
     '00908F9D8992'
     """
     found = _REQUEST_PATH.fullmatch(path)
-    return _digits(found["mac"]) if found else None
+    if found is None:
+        return None
+    mac = _digits(found["mac"])
+    return None if is_reserved(mac) else mac
 
 
 def mentioned_in(text: str) -> list[str]:

@@ -15,7 +15,7 @@ class MAC(Text):
     def matches(self, operator: str, value: Value) -> Q:
         text = self.parse(value)
         try:
-            spelled = mac.normalize(text)
+            spelled = mac.parse(text)
         except mac.InvalidMAC:
             spelled = (mac.fragment(text) or text) if operator == "~" else text
         return super().matches(operator, Value(spelled, value.quoted, value.position))

@@ -37,7 +37,7 @@ from api.openapi import (
 
 DEVICE = {
     "id": 3,
-    "mac": "11:22:33:44:44:44",
+    "mac": "10:22:33:44:44:44",
     "groupId": 2,
     "groupName": "reseller of id 2",
     "locationId": 2,
@@ -49,7 +49,7 @@ DEVICE = {
 }
 ACCESS = {
     "time": "2019-04-04T09:37:04+0000",
-    "mac": "11:22:33:44:44:44",
+    "mac": "10:22:33:44:44:44",
     "outcome": "Redirected",
     "address": "192.0.2.7",
     "userAgent": "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",
@@ -58,7 +58,7 @@ ACCESS = {
 }
 OTHER_DEVICE = DEVICE | {
     "id": 6,
-    "mac": "55:22:55:22:55:22",
+    "mac": "54:22:55:22:55:22",
     "groupId": 4,
     "groupName": "provider 4 of reseller 2",
     "locationId": None,

@@ -19,7 +19,7 @@ from desk.bulk_actions import DeviceActions
 from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
 from devices import mac
-from devices.models import Device
+from devices.models import RESERVED_MAC, Device
 from devices.search import STAFF_ATTRIBUTES, matching
 
 
@@ -49,6 +49,19 @@ class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+class ReservedFilter(admin.SimpleListFilter):
+    """Devices whose MAC no phone can have; none is added any more."""
+
+    title = "MAC"
+    parameter_name = "reserved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Reserved: no phone has it")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(mac__regex=RESERVED_MAC) if self.value() == "yes" else queryset
+
+
 @admin.register(Device)
 class DeviceAdmin(ExportAdmin, DeviceActions):
     """Devices; the page of one tells why its phone got no configuration."""
@@ -61,7 +74,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     fields = ("mac", "group", "location", "description")
     fixed_fields = ("mac", "group")  # to move it to another group is an action, which asks for the reason
     list_display = ("spelled_mac", "group", "last_access_status", "last_access", "num_requests", "location")
-    list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access")
+    list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access", ReservedFilter)
     list_select_related = ("group", "location")
     search_fields = ("mac",)  # shows the field; what it finds is told below
     search_help_text = "A MAC in any spelling or a part of one, a group, the URL of a location, a description."

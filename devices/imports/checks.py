@@ -35,6 +35,8 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
     mentioned = mac.mentioned_in(line.mac)
     if len(mentioned) != 1:
         return _refused(row, RowOutcome.INVALID_MAC, _about_mac(line.mac))
+    if mac.is_reserved(mentioned[0]):
+        return _refused(row, RowOutcome.INVALID_MAC, mac.RESERVED.format(mac.display(mentioned[0])))
     row.mac = mentioned[0]
     first = first_lines.setdefault(row.mac, line.number)
     if first != line.number:

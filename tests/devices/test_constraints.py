@@ -146,6 +146,8 @@ def test_the_triggers_are_in_the_finished_schema() -> None:
         assert cursor.fetchall() == [
             ("device_in_group_of_location_on_insert", "devices_device"),
             ("device_in_group_of_location_on_update", "devices_device"),
+            ("device_mac_is_not_reserved_on_insert", "devices_device"),
+            ("device_mac_is_not_reserved_on_update", "devices_device"),
             ("location_in_group_of_devices_on_update", "locations_location"),
         ]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.mac import InvalidMAC, display, fragment, from_request_path, is_reserved, normalize
+from devices.mac import InvalidMAC, display, fragment, from_request_path, is_reserved, normalize, parse
 
 MAC = "00A0C914C829"
 INVALID = [
@@ -38,7 +38,7 @@ INVALID = [
 
 
 def macs() -> st.SearchStrategy[str]:
-    return st.text("0123456789ABCDEF", min_size=12, max_size=12)
+    return st.text("0123456789ABCDEF", min_size=12, max_size=12).filter(lambda mac: not is_reserved(mac))
 
 
 def spellings(mac: str) -> list[str]:
@@ -60,6 +60,10 @@ def test_refuses_anything_else(text: str) -> None:
 @pytest.mark.parametrize("mac", ["000000000000", "FFFFFFFFFFFF", "01005E000001", "0F0000000000", "333300000001"])
 def test_what_can_be_no_device_is_reserved(mac: str) -> None:
     assert is_reserved(mac)
+    assert parse(display(mac).lower()) == mac
+    assert from_request_path(f"/{mac}.cfg") is None
+    with pytest.raises(InvalidMAC, match=rf"^{display(mac)} is reserved: "):
+        normalize(mac)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from locations import url_template
 from locations.url_template import MAX_LENGTH, InvalidTemplate, check, expand
+from tests import steps
 
 MAC = "00908F9D8992"
 LABEL_63 = "a" * 63
@@ -151,6 +153,15 @@ def test_accepts(text: str) -> None:
 def test_refuses_saying_why(text: str, problem: str) -> None:
     with pytest.raises(InvalidTemplate, match=f"^{re.escape(problem)}.*[.]$"):
         check(text)
+
+
+@pytest.mark.parametrize("text", ["{}", "{}://h/", "http://{}", "http://h:{}", "http://h/{}"])
+@pytest.mark.parametrize("filler", ["a", "/", ":", ".", "-", "%2F", "{{MAC ADDRESS}}", "{{", "a."])
+def test_long_texts_cost_little(text: str, filler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_template, "MAX_PATH", 10_000)
+    text = text.format(filler.format() * 300) + "\n"
+
+    steps.count(url_template, check, text, limit=10 * len(text))
 
 
 def test_the_longest_template() -> None:

@@ -19,11 +19,15 @@ help: ## this list
 run: python free-port env ## the service with demo data on http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL)
 	@exec .venv/bin/python tools/run
 
+# Each process of a suite, and there are many, would compile all libraries again where no bytecode may be kept.
+test test-pg: export PYTHONDONTWRITEBYTECODE :=
+test test-pg: export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
+
 test: env ## the whole suite on SQLite (ARGS="-k login" for a part)
-	@$(SQLITE) .venv/bin/pytest -n 2 $(ARGS)
+	@$(SQLITE) .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 test-pg: env ## the whole suite on PostgreSQL: TEST_DATABASE_URL, or a temporary cluster
-	@.venv/bin/python tools/with_postgres .venv/bin/pytest -n 2 $(ARGS)
+	@.venv/bin/python tools/with_postgres .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 test-browser: env ## the support desk in a real Chromium (SCREENSHOTS=docs/screenshots takes its pictures anew)
 	@.venv/bin/pytest -m browser tests/browser $(ARGS)

@@ -196,6 +196,7 @@ def test_a_failed_login_of_the_admin(db: None):
 
 def test_the_log_is_to_be_read_only(admin: Client, cast: Cast):
     page = "/admin/audit/entry/"
+    make_device(cast.provider)
     entry = Entry.objects.latest("id")
     assert admin.get(page).status_code == 200
     assert admin.get(f"{page}{entry.pk}/change/").status_code == 200
@@ -210,6 +211,8 @@ def test_the_log_is_to_be_read_only(admin: Client, cast: Cast):
     [("00:90:8f:00:00:aa", 2), ("ada", 1), ("192.0.2.9", 0), ("127.0.0.1", 1), ("nonsense'", 0), ("berl", 1)],
 )
 def test_the_log_is_searched(admin: Client, cast: Cast, term: str, number: int):
+    cast.provider.description = "Moved"
+    cast.provider.save()
     api = Api(make_user(cast.provider, login="ada"))
     make_device(cast.provider, "00908F0000AA")
     api.post("/devices/remove", {"macList": ["00908F0000AA"]})

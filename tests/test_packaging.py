@@ -150,7 +150,10 @@ def test_nginx_knows_what_is_no_phones() -> None:
     text = (ROOT / "deploy/nginx.conf").read_text()
     by_map = re.findall(r'"~(\^[^"]+)" api;', text)
     by_location = re.findall(r"location ~ (\S+) {", text)
-    own = {str(getattr(address, "pattern", "")).split("/")[0] for address in urls.urlpatterns} - {""} | {"static", "metrics"}
+    own = {str(getattr(address, "pattern", "")).split("/")[0] for address in urls.urlpatterns} - {""} | {
+        "static",
+        "metrics",
+    }
     for listed in (by_map, by_location):
         assert set(re.findall("[a-z]+", "|".join(listed))) == own
         known = re.compile("|".join(listed))

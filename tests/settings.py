@@ -19,6 +19,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 if DATABASES["default"]["ENGINE"] == "redirect.db.sqlite":
+    # One writer at a time: on a busy machine ten threads may wait longer for their turn than clients would.
+    DATABASES["default"]["OPTIONS"]["timeout"] = 60
     # A file, which threads of a test share as processes do; beside the one that DATABASE_URL names.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
 

@@ -1,0 +1,220 @@
+"""Who asks: from the bytes of a request to the MAC of the phone, or None for a request that is no phone's.
+
+The path decides, then the query; a User-Agent is free text, and is believed only for a listed file that a whole
+series of phones asks for, in its maker's whole form, where path and query name no MAC.
+
+Source: contract section 8; the makers' forms in boot/makers.toml.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+from boot import makers
+from devices.mac import is_reserved
+
+# No name or User-Agent in the table comes near these; longer ones are looked at no further.
+MAX_SEGMENT = 128
+MAX_QUERY = 2_048
+MAX_USER_AGENT = 300
+
+
+class Kind(StrEnum):
+    """Where in a request the MAC stands."""
+
+    BARE = "bare"
+    FILE = "file"
+    DIRECTORY = "directory"
+    QUERY = "query"
+    COMMON = "common"
+
+
+class Shape(NamedTuple):
+    """A phone's request.
+
+    ``mac`` is normalized. ``file_name`` is the last segment of the path as it was sent, still percent-encoded if
+    it was, for the kinds FILE and COMMON; "" for the others. ``named_by`` is the maker whose file name this is.
+    """
+
+    mac: str
+    kind: Kind
+    file_name: str = ""
+    named_by: str | None = None
+
+
+_FLAGS = re.ASCII | re.IGNORECASE
+_MAC = (
+    r"(?P<mac>[0-9a-f]{2}(?P<by>[:_-]?)(?:[0-9a-f]{2}(?P=by)){4}[0-9a-f]{2}"
+    r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})"
+)
+_AT_ONCE = re.compile(rb"/([0-9A-Fa-f]{12})")
+_SPELLED = re.compile(_MAC, _FLAGS)
+
+
+def _first_of(patterns: Iterable[str]) -> str:
+    """One pattern of many, each a group of its own, whose name holds the row."""
+    return "|".join(f"(?P<r{row}>{pattern})" for row, pattern in enumerate(patterns))
+
+
+_AFTER = r"(?:[-_][0-9a-z]{1,32})?(?:\.[0-9a-z]{1,8}){0,2}"
+_BEFORE = re.compile(_first_of(row.before for row in makers.NAMED), _FLAGS)
+_NAMED = re.compile(f"(?:{'|'.join(row.before for row in makers.NAMED)}){_MAC}{_AFTER}", _FLAGS)
+_COMMON = re.compile(_first_of(row.name for row in makers.COMMON), _FLAGS)
+_STARTS = re.compile(_first_of(row.pattern for row in makers.STARTS), _FLAGS)
+_AGENTS: dict[str, list[re.Pattern[str]]] = {}
+for _agent in makers.AGENTS:
+    _AGENTS.setdefault(_agent.maker, []).append(re.compile(_agent.form.replace("{MAC}", _MAC), _FLAGS))
+
+# In the directory of a phone: a file of any name, or an id such as Gigaset's, with a slash behind it.
+_IN_DIRECTORY = re.compile(r"[0-9a-z._-]{0,64}", _FLAGS)
+_ID = re.compile(r"[0-9a-z]{1,16}", _FLAGS)
+# VTech's phones look for their directory under pb<MAC>.
+_DIRECTORY = re.compile(rf"(?:pb)?{_MAC}", _FLAGS)
+_PARAMETER = re.compile(r"(?:mac|address)", _FLAGS)
+
+
+def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collection[str] = ()) -> Shape | None:
+    """Say which phone asks, by the first kind that fits, or None where no phone can be told.
+
+    ``path`` and ``query`` are as they stand in the request line, percent-encoded (ASGI's ``raw_path`` and
+    ``query_string``; ``from_environ`` for WSGI); ``user_agent`` is decoded as ISO 8859-1. ``own`` holds the first
+    segments of the addresses that the service itself answers, in lower case: nothing below them is a phone's.
+    The work grows with the length of the path, not faster.
+
+    >>> look(b"/prov/cfg000b828aa872.xml")
+    Shape(mac='000B828AA872', kind=<Kind.FILE: 'file'>, file_name='cfg000b828aa872.xml', named_by=None)
+    """
+    if (at_once := _AT_ONCE.fullmatch(path)) and (shape := _shape(at_once[1].decode("ascii"), Kind.BARE)):
+        return shape
+    segments = unquote_to_bytes(path).decode("latin-1").split("/")
+    if _is_own(segments, own) or len(segments) != path.count(b"/") + 1:
+        return None  # no phone encodes a slash, and behind one nothing is what it seems
+    raw_name = path.rpartition(b"/")[2]
+    named = _by_path(segments, raw_name)
+    return named or _by_query(query) or _by_user_agent(segments, raw_name, query, user_agent)
+
+
+def maker_of(shape: Shape, user_agent: str) -> str | None:
+    """The maker of a phone by its User-Agent or the name of its file, or None where they disagree or say nothing.
+
+    Never by the MAC: makers resell each other's hardware.
+
+    >>> maker_of(Shape("00908F9D8992", Kind.BARE), "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1")
+    'AudioCodes'
+    """
+    found = _STARTS.match(user_agent)
+    by_agent = makers.STARTS[_row(found)].maker if found else None
+    if by_agent and shape.named_by and by_agent != shape.named_by:
+        return None
+    return by_agent or shape.named_by
+
+
+def hint(user_agent: str) -> str | None:
+    """The MAC that a User-Agent of a maker's whole form carries, for staff to read; nothing is decided by it."""
+    for forms in _AGENTS.values():
+        if (mac := _in_user_agent(user_agent, forms)) is not None:
+            return mac
+    return None
+
+
+def from_environ(environ: dict[str, str]) -> tuple[bytes, bytes]:
+    """Path and query for ``look`` from a WSGI environment (PEP 3333).
+
+    gunicorn keeps the request line's target as RAW_URI; from PATH_INFO, which is decoded, the path is encoded
+    again, so that both servers' requests give the same answer.
+    """
+    query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
+    target = environ.get("RAW_URI", "")
+    if not target:
+        return quote(environ.get("PATH_INFO", ""), safe="/:", encoding="latin-1").encode("ascii"), query
+    path = re.sub(r"\Ahttps?://[^/?]*+", "", target, flags=re.IGNORECASE).partition("?")[0]
+    return path.encode("latin-1", "replace"), query
+
+
+def _by_path(segments: list[str], raw_name: bytes) -> Shape | None:
+    name = segments[-1]
+    if len(name) <= MAX_SEGMENT:
+        if (found := _SPELLED.fullmatch(name)) and (shape := _shape(found["mac"], Kind.BARE)):
+            return shape
+        found = _NAMED.fullmatch(name)
+        if found and not _is_refused(name):
+            before = _BEFORE.fullmatch(name, endpos=found.start("mac"))
+            named_by = makers.NAMED[_row(before)].maker or None
+            if shape := _shape(found["mac"], Kind.FILE, raw_name.decode("latin-1"), named_by):
+                return shape
+    return _by_directory(segments)
+
+
+def _by_directory(segments: list[str]) -> Shape | None:
+    """By the segment before the last, or the one before an id that a slash ends."""
+    if len(segments) < 2 or not _IN_DIRECTORY.fullmatch(segments[-1]) or _is_refused(segments[-1]):
+        return None
+    places = [segments[-2]]
+    if len(segments) > 2 and not segments[-1] and _ID.fullmatch(segments[-2]):
+        places.append(segments[-3])
+    for place in places:
+        if (found := _DIRECTORY.fullmatch(place)) and (shape := _shape(found["mac"], Kind.DIRECTORY)):
+            return shape
+    return None
+
+
+def _by_query(query: bytes) -> Shape | None:
+    given = set(_mac_parameters(query))
+    found = [_SPELLED.fullmatch(value) for value in given]
+    macs = {_normalized(match["mac"]) for match in found if match}
+    return _shape(macs.pop(), Kind.QUERY) if len(macs) == 1 and all(found) else None
+
+
+def _by_user_agent(segments: list[str], raw_name: bytes, query: bytes, user_agent: str) -> Shape | None:
+    name = segments[-1]
+    found = _COMMON.fullmatch(name) if len(name) <= MAX_SEGMENT else None
+    if found is None or any(_mac_parameters(query)):
+        return None
+    for maker in makers.COMMON[_row(found)].makers:
+        mac = _in_user_agent(user_agent, _AGENTS[maker])
+        if mac is not None and not any(_DIRECTORY.fullmatch(segment) for segment in segments[:-1]):
+            return _shape(mac, Kind.COMMON, raw_name.decode("latin-1"), maker)
+    return None
+
+
+def _mac_parameters(query: bytes) -> list[str]:
+    """What the query gives as the MAC, decoded."""
+    pairs = [pair.partition(b"=") for pair in query[:MAX_QUERY].split(b"&")]
+    decoded = [(unquote_to_bytes(key).decode("latin-1"), value) for key, _, value in pairs if value]
+    return [unquote_to_bytes(value).decode("latin-1") for key, value in decoded if _PARAMETER.fullmatch(key)]
+
+
+def _in_user_agent(user_agent: str, forms: list[re.Pattern[str]]) -> str | None:
+    text = user_agent.strip()
+    if len(text) > MAX_USER_AGENT:
+        return None
+    found = next((match for form in forms if (match := form.fullmatch(text))), None)
+    return _normalized(found["mac"]) if found else None
+
+
+def _is_own(segments: list[str], own: Collection[str]) -> bool:
+    """Whether the path is below an address of the service, or would be after a step up that no phone makes."""
+    first = next(filter(None, segments), "")
+    return first.lower() in own or "." in segments or ".." in segments
+
+
+def _is_refused(name: str) -> bool:
+    return name.rpartition(".")[2].lower() in makers.REFUSED_SUFFIXES and "." in name
+
+
+def _shape(mac: str, kind: Kind, file_name: str = "", named_by: str | None = None) -> Shape | None:
+    normalized = _normalized(mac)
+    return None if is_reserved(normalized) else Shape(normalized, kind, file_name, named_by)
+
+
+def _normalized(mac: str) -> str:
+    return mac.upper() if len(mac) == 12 else re.sub(r"[^0-9A-F]", "", mac.upper())
+
+
+def _row(found: re.Match[str] | None) -> int:
+    """The row of the table whose pattern matched: no pattern has groups of its own."""
+    assert found is not None
+    assert found.lastgroup is not None
+    return int(found.lastgroup[1:])

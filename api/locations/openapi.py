@@ -52,8 +52,10 @@ OTHER_LOCATION = LOCATION | {
 URL_FORMAT = (
     "`[Protocol]://[FQDN or IPv4 address][:Port][/path]`. Protocol: 1 to 10 characters, and none that a browser "
     "runs or opens by itself. Port: 1 to 65535. Path, with its query: up to 1,000 characters of ASCII, others "
-    "percent-encoded. `{MAC ADDRESS}` in it becomes the 12 upper-case digits of the device, `{CUSTOMER NAME}` the "
-    "percent-encoded name of its group."
+    "percent-encoded. `{MAC ADDRESS}` in it becomes the 12 upper-case digits of the device, `{mac address}` the "
+    "same in lower case, `{FILE NAME}` the file that the device asked for (`<MAC>.cfg` if none), "
+    "`{CUSTOMER NAME}` the percent-encoded name of its group. A path that ends in `/` gets the name of the file "
+    "behind it if the device asked for one. Placeholders of other systems, such as `$mac`, are refused."
 )
 
 extend_schema_view(
@@ -145,8 +147,9 @@ extend_schema_view(
     )
 )(views.LocationsRemoveView)
 
-# Narrower than the service in no point; the service also refuses some protocols, hosts and ports that match.
-_PATH = r"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{MAC ADDRESS\}|\{CUSTOMER NAME\})*"
+# Narrower than the service in no point; the service also refuses some protocols, hosts and ports that match, and
+# the placeholders of other systems.
+_PATH = r"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\})*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _URL: dict[str, Any] = {
     "description": URL_FORMAT,

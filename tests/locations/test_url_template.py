@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locations import url_template
-from locations.url_template import MAX_LENGTH, InvalidTemplate, check, expand
+from locations.url_template import MAX_LENGTH, InvalidTemplate, check, expand, leads_back, warning
 from tests import steps
 
 MAC = "00908F9D8992"
@@ -49,6 +49,8 @@ PERCENT = "A percent sign"
         "http://h/{MAC ADDRESS}",
         "http://h/{CUSTOMER NAME}/{MAC ADDRESS}{MAC ADDRESS}.cfg?c={CUSTOMER NAME}",
         f"http://h/{'x' * 987}{{MAC ADDRESS}}",
+        "http://h/{mac address}/{FILE NAME}?f={FILE NAME}",
+        "http://h/machine/$model/$mach/<machine/100%25mac/[x]",
     ],
 )
 def test_accepts(text: str) -> None:
@@ -140,7 +142,8 @@ def test_accepts(text: str) -> None:
         ("http://h/%{CUSTOMER NAME}", PERCENT),
         ("http://h/%2{MAC ADDRESS}", PERCENT),
         ("http://h/%{MAC ADDRESS}41", PERCENT),
-        ("http://h/{mac address}", BRACES),
+        ("http://h/{Mac Address}", BRACES),
+        ("http://h/{file name}", BRACES),
         ("http://h/{MAC%20ADDRESS}", BRACES),
         ("http://h/{MAC}", BRACES),
         ("http://h/{}", BRACES),
@@ -162,6 +165,47 @@ def test_long_texts_cost_little(text: str, filler: str, monkeypatch: pytest.Monk
     text = text.format(filler.format() * 300) + "\n"
 
     steps.count(url_template, check, text, limit=10 * len(text))
+
+
+LOWER = "Write {mac address} for the MAC in lower case"
+UPPER = "Write {MAC ADDRESS} for the MAC in upper case"
+
+
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("$mac.cfg", LOWER),
+        ("x/$mac", LOWER),
+        ("$MA.xml", LOWER),
+        ("?mac=$MA&x=y", LOWER),
+        ("$(MA).xml", LOWER),
+        ("${mac}.cfg", LOWER),
+        ("$mac_address", LOWER),
+        ("<mac>/", LOWER),
+        ("[mac].xml", LOWER),
+        ("__mac__.cfg", LOWER),
+        ("%mac%", LOWER),
+        ("$MAU.xml", UPPER),
+        ("$MAC", UPPER),
+        ("<MACADR>/", UPPER),
+        ("%MACD/%DVID/", UPPER),
+        ("%%MAC%%.cfg", UPPER),
+        ("{mac}.xml", f"w{LOWER[1:]}"),
+        ("{{mac}}", f"w{LOWER[1:]}"),
+        ("{$mac}.cfg", f"w{LOWER[1:]}"),
+        ("{macaddress}", f"w{LOWER[1:]}"),
+        ("{MAC}/", f"w{UPPER[1:]}"),
+        ("{MAC_ADDRESS}", f"w{UPPER[1:]}"),
+        ("{MAC ADDRESS}/$mac.cfg", LOWER),
+        ("{file}", "write {FILE NAME}"),
+        ("{FILENAME}", "write {FILE NAME}"),
+    ],
+)
+def test_names_the_right_placeholder_for_that_of_another_portal(path: str, instead: str) -> None:
+    with pytest.raises(InvalidTemplate) as refused:
+        check(f"https://prov.example/{path}")
+
+    assert instead in str(refused.value)
 
 
 def test_the_longest_template() -> None:
@@ -202,6 +246,8 @@ HOSTS = ["h", "pbx.example", "10.0.0.1", "1.2.3.4.example", HOST_253]
 PIECES = [
     *[
         "{MAC ADDRESS}",
+        "{mac address}",
+        "{FILE NAME}",
         "{CUSTOMER NAME}",
         "%2F",
         "%",
@@ -219,6 +265,74 @@ PIECES = [
     ],
     *["[", "]", "\\", " ", "\r\n", "\t", "{", "}", "\u00e4", "&", "=", "8080"],
 ]
+
+
+FILE = "cfg000b828aa872.xml"
+
+
+@pytest.mark.parametrize(
+    ("template", "file_name", "url"),
+    [
+        ("http://h/d/", FILE, f"http://h/d/{FILE}"),
+        ("http://h/d/", "", "http://h/d/"),
+        ("http://h/d", FILE, "http://h/d"),
+        ("http://h", FILE, "http://h"),
+        ("http://h/", FILE, f"http://h/{FILE}"),
+        ("http://h/{CUSTOMER NAME}/", FILE, f"http://h/A/{FILE}"),
+        ("http://h/{MAC ADDRESS}/", FILE, f"http://h/00908F9D8992/{FILE}"),
+        ("http://h/{mac address}/", "", "http://h/00908f9d8992/"),
+        ("http://h/{mac address}.xml", FILE, "http://h/00908f9d8992.xml"),
+        ("http://h/{FILE NAME}", FILE, f"http://h/{FILE}"),
+        ("http://h/{FILE NAME}", "", "http://h/00908F9D8992.cfg"),
+        ("http://h/{FILE NAME}/", FILE, f"http://h/{FILE}/"),
+        ("http://h/?f={FILE NAME}&m={mac address}", FILE, f"http://h/?f={FILE}&m=00908f9d8992"),
+        # Byte for byte: neither case nor encoding of the request is changed.
+        ("http://h/", "SEP00908F9D8992.cnf.XML", "http://h/SEP00908F9D8992.cnf.XML"),
+        ("http://h/", "00%3A90%3a8F.cfg", "http://h/00%3A90%3a8F.cfg"),
+        ("http://h/", "00:90:8F:9D:89:92-all.cfg", "http://h/00:90:8F:9D:89:92-all.cfg"),
+        ("http://h/{FILE NAME}", "00%3A90.cfg", "http://h/00%3A90.cfg"),
+        # What no URL may hold is encoded, and a name is one segment.
+        ("http://h/{FILE NAME}", "a/b", "http://h/a%2Fb"),
+        ("http://h/", "../x", "http://h/..%2Fx"),
+        ("http://h/", "..", "http://h/%2E%2E"),
+        ("http://h/", "a b?c#d\r\n", "http://h/a%20b%3Fc%23d%0D%0A"),
+        ("http://h/", "100%.cfg", "http://h/100%25.cfg"),
+        ("http://h/", "\xe4\ud800", "http://h/%C3%A4%3F"),
+        ("http://h/", "{MAC ADDRESS}", "http://h/%7BMAC%20ADDRESS%7D"),
+    ],
+)
+def test_expands_for_the_file_that_was_asked_for(template: str, file_name: str, url: str) -> None:
+    check(template)
+    assert expand(template, mac=MAC, customer="A", file_name=file_name) == url
+
+
+@pytest.mark.parametrize("protocol", ["tftp", "ftp", "TFTP"])
+def test_warns_of_a_protocol_that_no_phone_follows(protocol: str) -> None:
+    check(f"{protocol}://h/x")
+    assert f"no redirect to {protocol.lower()}" in (warning(f"{protocol}://h/x") or "")
+
+
+@pytest.mark.parametrize("template", ["http://h", "https://tftp.example/tftp", "HTTPS://h/ftp://x"])
+def test_warns_of_nothing_else(template: str) -> None:
+    assert warning(template) is None
+
+
+@pytest.mark.parametrize(
+    ("template", "leads"),
+    [
+        ("https://redirect.example/x", True),
+        ("http://REDIRECT.example:8080", True),
+        ("http://10.0.0.1/", True),
+        ("https://a.boot.example/", True),
+        ("https://boot.example/", True),
+        ("https://prov.redirect.example/", False),
+        ("https://redirect.example.net/", False),
+        ("https://noboot.example/", False),
+        ("https://prov.example/redirect.example/", False),
+    ],
+)
+def test_knows_its_own_names(template: str, leads: bool) -> None:
+    assert leads_back(template, ["*", "Redirect.example", "10.0.0.1", ".boot.example"]) is leads
 
 
 def templates() -> st.SearchStrategy[str]:
@@ -258,6 +372,17 @@ def test_no_customer_moves_a_phone_elsewhere(template: str, customer: str) -> No
     assert after.fragment == ""
     assert after.path.count("/") == before.path.count("/")
     assert ("?" in url) == ("?" in template)
+
+
+@given(templates().filter(accepted), customers())
+@settings(max_examples=200, deadline=None)
+def test_no_file_name_moves_a_phone_elsewhere(template: str, file_name: str) -> None:
+    url = expand(template, mac=MAC, customer="A", file_name=file_name)
+    bare = expand(template.replace("{FILE NAME}", ""), mac=MAC, customer="A")
+
+    assert re.fullmatch(r"[!-~]+", url)
+    assert urlsplit(url)[:2] == urlsplit(template)[:2]
+    assert [url.count(sign) for sign in "/?#"] == [bare.count(sign) for sign in "/?#"]
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))

@@ -1,0 +1,24 @@
+import runpy
+import tomllib
+from pathlib import Path
+
+from boot import makers
+from boot.answers import FORMS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_what_the_tables_say() -> None:
+    """`tools/phones` writes it anew."""
+    page = runpy.run_path(str(ROOT / "tools/phones"))["page"]
+
+    assert (ROOT / "docs/phones.md").read_text("utf-8") == page()
+
+
+def test_every_maker_is_on_the_page() -> None:
+    entries = tomllib.loads((ROOT / "docs/phones.toml").read_text("utf-8"))["maker"]
+    named = {name for entry in entries for name in (entry["name"], *entry.get("also", ()))}
+    known = {row.maker for table in (makers.AGENTS, makers.STARTS) for row in table}
+    known |= {row.maker for row in makers.NAMED} | {maker for row in makers.COMMON for maker in row.makers}
+
+    assert known | set(FORMS) == (named - {"Others"}) | {""}

@@ -196,8 +196,8 @@ def _in_user_agent(user_agent: str, forms: list[re.Pattern[str]]) -> str | None:
 
 def _is_own(segments: list[str], own: Collection[str]) -> bool:
     """Whether the path is below an address of the service, or would be after a step up that no phone makes."""
-    first = next(filter(None, segments), "")
-    return first.lower() in own or "." in segments or ".." in segments
+    first = next((segment for segment in segments if segment not in ("", ".")), "")
+    return first.lower() in own or ".." in segments
 
 
 def _is_refused(name: str) -> bool:

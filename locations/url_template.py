@@ -37,8 +37,8 @@ _PATH = re.compile(rf"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{{2}}|{_PLACEHOLDER.patter
 # get it as it is, and ask for a file of that name.
 _FOREIGN = re.compile(
     r"\$[({]?(?:mac(?:_?addr(?:ess)?)?|mau?)[)}]?(?![0-9a-z])"
-    r"|%+mac[a-z]*%*|<mac[ _a-z]*>|\[mac[ _a-z]*\]|__mac[_a-z]*__"
-    r"|\{+[ $%]?mac[ _-]?(?:addr(?:ess)?)?[ ]?\}+|\{+[ $%]?file[ _-]?(?:name)?[ ]?\}+",
+    r"|%{1,2}mac[a-z]{0,8}%{0,2}|<mac[ _a-z]{0,16}>|\[mac[ _a-z]{0,16}\]|__mac[_a-z]{0,16}__"
+    r"|\{{1,2}[ $%]?mac[ _-]?(?:addr(?:ess)?)?[ ]?\}{1,2}|\{{1,2}[ $%]?file[ _-]?(?:name)?[ ]?\}{1,2}",
     re.ASCII | re.IGNORECASE,
 )
 

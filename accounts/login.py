@@ -12,11 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.http import HttpRequest
 
 from accounts import passwords
-from accounts.models import LoginSource, LoginStatus, User, block_horizon
+from accounts.models import KnownSource, LoginSource, LoginStatus, User, block_horizon
 from accounts.sessions import end_tokens
 from audit import context
 from audit.models import HIDDEN, Event
@@ -26,6 +26,9 @@ from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
 
 logger = logging.getLogger(__name__)
+
+# A block holds for every source once a user has so many times the failures that block it.
+SOURCES_UNTIL_CEILING = 10
 
 
 class LoginFailed(ApiError):
@@ -90,13 +93,16 @@ def _check(login: str, password: str, address: str) -> User:
     if not connection.in_atomic_block:
         connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
     right = passwords.matches(password, user.password if user else None)
-    if user is not None and right and user.is_active and _record_success(user):
+    if user is not None and right and user.is_active and _record_success(user, source):
         return user
     with transaction.atomic():
         if user is None:
             LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
         else:
             _record_failure(user)
+        # Also for an unknown login, so that it takes as long.
+        of_source = KnownSource.objects.filter(user=user.pk if user else 0, source=source)
+        of_source.update(failures=F("failures") + 1)
         record_failed_login(user, User, _why_refused(user, right=right) if user else "")
     logger.info("A login from %s failed", address)
     raise LoginFailed
@@ -114,22 +120,38 @@ def _record(user: User, status: LoginStatus, **changes: Any) -> None:
     User.objects.filter(pk=user.pk).update(last_login=now(), last_login_status=status, **changes)
 
 
-def _record_success(user: User) -> bool:
-    """Reset the counter; False if a block or a new password came in between."""
-    horizon = block_horizon()
+def _record_success(user: User, source: str) -> bool:
+    """Reset the counter; False if a block or a new password came in between.
+
+    A block by other sources does not refuse one where the user has logged in before and has not failed too often
+    since: a stranger's guesses must not lock the user out. The block stays for the others, and the user's count of
+    failures has a ceiling for all.
+    """
     same = User.objects.filter(pk=user.pk, password=user.password)
-    not_blocked = same.filter(Q(user_block_time=None) | Q(user_block_time__lte=horizon))
-    written = {
-        "fail_login_attempts": 0,
-        "user_block_time": None,
-        "last_login": now(),
-        "last_login_status": LoginStatus.SUCCESS,
-    }
-    done = not_blocked.update(**written)
+    not_blocked = same.filter(Q(user_block_time=None) | Q(user_block_time__lte=block_horizon()))
+    trusted = KnownSource.objects.filter(
+        user=OuterRef("pk"), source=source, failures__lt=settings.LOGIN_FAILURES_UNTIL_BLOCK
+    )
+    ceiling = SOURCES_UNTIL_CEILING * settings.LOGIN_FAILURES_UNTIL_BLOCK
+    success: dict[str, Any] = {"last_login": now(), "last_login_status": LoginStatus.SUCCESS}
+    reset = success | {"fail_login_attempts": 0, "user_block_time": None}
+    with transaction.atomic():
+        if not_blocked.update(**reset):
+            written = reset
+        elif same.filter(Exists(trusted), fail_login_attempts__lt=ceiling).update(**success):
+            written = success
+        else:
+            return False
+        KnownSource.objects.bulk_create(
+            [KnownSource(user=user, source=source, last_success=success["last_login"])],
+            update_conflicts=True,
+            unique_fields=["user", "source"],
+            update_fields=["failures", "last_success"],
+        )
     # Not read again: the caller goes on to compare the very hash that was checked.
     for name, value in written.items():
         setattr(user, name, value)
-    return bool(done)
+    return True
 
 
 def _record_failure(user: User) -> None:

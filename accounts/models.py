@@ -248,6 +248,22 @@ class TokenFamily(models.Model):
         return f"{self.user} until {self.expires_at:%Y-%m-%d %H:%M}"
 
 
+class KnownSource(models.Model):
+    """A source address from which a user has logged in, and how often a login of the user failed there since."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    source = models.CharField(max_length=64)
+    failures = models.PositiveIntegerField(default=0)
+    last_success = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "source"], name="known_source_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.source}"
+
+
 class LoginSource(models.Model):
     """How often one source address has tried to log in during a minute of the clock."""
 

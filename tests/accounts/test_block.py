@@ -5,17 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import KnownSource, User
 from accounts.sessions import unblock
 from tests.conftest import PASSWORD, Api, Cast, make_user
 
 NEW = "another horse 8 staple"
 
 
-def log_in(password: str = PASSWORD) -> int:
-    status: int = Api().post("/login", {"userName": "ada", "password": password}).status_code
+def log_in(password: str = PASSWORD, address: str = "127.0.0.1") -> int:
+    api = Api()
+    api.client.defaults["REMOTE_ADDR"] = address
+    status: int = api.post("/login", {"userName": "ada", "password": password}).status_code
     return status
 
 
@@ -25,9 +28,9 @@ def change_password(old: str = PASSWORD, new: str = NEW) -> int:
     return status
 
 
-def fail(times: int) -> None:
+def fail(times: int, address: str = "127.0.0.1") -> None:
     for _ in range(times):
-        assert log_in("wrong password") == 401
+        assert log_in("wrong password", address) == 401
 
 
 @pytest.fixture
@@ -193,3 +196,65 @@ def test_a_refusal_for_other_reasons_is_no_success(ada: User, settings: Any) -> 
         ada.refresh_from_db()
         assert ada.fail_login_attempts == expected
     assert ada.user_block_time is not None
+
+
+# --- A stranger who guesses -------------------------------------------------------------------------------------
+
+OFFICE, HOME, STRANGER = "192.0.2.1", "192.0.2.2", "198.51.100.66"
+
+
+def test_a_stranger_does_not_lock_a_user_out(shown: Callable[[], dict[str, Any]]) -> None:
+    """Where she has logged in before she is let in; the block is shown, and goes on for every other source."""
+    assert log_in(address=OFFICE) == 200
+    fail(12, STRANGER)
+    assert log_in(address=HOME) == 401
+    assert log_in(address=STRANGER) == 401
+    assert log_in(address=OFFICE) == 200
+    user = shown()
+    assert (user["failLoginAttempts"], user["lastLoginStatus"]) == (14, "Success")
+    assert user["userBlockTime"] is not None
+    assert log_in(address=STRANGER) == 401
+
+
+def test_who_guesses_beside_the_user_is_blocked_as_well(ada: User) -> None:
+    """Ten failures at a source end what it is trusted for, whatever is counted elsewhere."""
+    assert log_in(address=OFFICE) == 200
+    fail(10, OFFICE)
+    assert log_in(address=OFFICE) == 401
+
+
+def test_a_success_starts_the_count_of_a_source_again(ada: User) -> None:
+    assert log_in(address=OFFICE) == 200
+    fail(10, STRANGER)
+    for _ in range(2):
+        fail(9, OFFICE)
+        assert log_in(address=OFFICE) == 200
+
+
+def test_many_failures_block_every_source(
+    ada: User, settings: Any, clock: Callable[[timedelta], None], shown: Callable[[], dict[str, Any]]
+) -> None:
+    """A password that thousands of machines guess is worth a block for all; it ends as every block."""
+    settings.LOGIN_FAILURES_UNTIL_BLOCK = 2
+    assert log_in(address=OFFICE) == 200
+    fail(19, STRANGER)
+    assert log_in(address=OFFICE) == 200
+    fail(1, STRANGER)
+    assert log_in(address=OFFICE) == 401
+    clock(timedelta(minutes=16))
+    assert log_in(address=OFFICE) == 200
+    assert (shown()["failLoginAttempts"], shown()["userBlockTime"]) == (0, None)
+
+
+def test_changing_the_password_is_let_through_as_well(ada: User) -> None:
+    """Also for one who must change it: it is the same check."""
+    assert log_in() == 200
+    fail(10, STRANGER)
+    assert change_password() == 200
+
+
+def test_a_source_is_forgotten_when_it_was_not_used_for_long(ada: User) -> None:
+    assert log_in(address=OFFICE) == 200
+    KnownSource.objects.update(last_success=timezone.now() - timedelta(days=91))
+    call_command("housekeeping")
+    assert not KnownSource.objects.exists()

@@ -10,12 +10,14 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import LoginSource, TokenFamily
+from accounts.models import KnownSource, LoginSource, TokenFamily
 from audit import retention
 from boot.postgresql import count_deferred
 from devices import access_log
 from devices.imports import imports
 from jobs import runner
+
+KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
 
 
 class Command(BaseCommand):
@@ -33,6 +35,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Spent logins cleared: {tokens}")
         sources, _ = LoginSource.objects.filter(minute__lt=time.time() // 60 - 60 * 24).delete()
         self.stdout.write(f"Login sources forgotten: {sources}")
+        known, _ = KnownSource.objects.filter(last_success__lt=now - KNOWN_FOR).delete()
+        self.stdout.write(f"Known sources of users forgotten: {known}")
         call_command("clearsessions")
         self.stdout.write(f"Requests of locked devices counted: {count_deferred()}")
         rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)

@@ -36,8 +36,13 @@ def partitions() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
+def log_today() -> None:
+    log(noon(TODAY))
+
+
 @postgresql_only
 def test_the_coming_week_is_made_once():
+    log_today()
     assert access_log.make_partitions(TODAY) == WEEK
     assert access_log.make_partitions(TODAY) == []
     assert access_log.make_partitions(TODAY + timedelta(days=1)) == ["devices_access_20260318"]
@@ -45,7 +50,47 @@ def test_the_coming_week_is_made_once():
 
 
 @postgresql_only
+def test_the_first_day_has_a_partition_while_the_default_is_empty():
+    """Else its rows would be deleted one by one a month later."""
+    assert access_log.make_partitions(TODAY) == ["devices_access_20260310", *WEEK]
+    log_today()
+    assert partitions()["devices_access_20260310"] == 1
+    assert access_log.has_partition(TODAY)
+    assert not access_log.has_partition(TODAY - timedelta(days=1))
+
+
+@postgresql_only
+def test_no_partition_is_made_by_a_look_through_the_default_under_a_lock(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """PostgreSQL says what it takes from the constraint; phones wait while it looks for itself."""
+    log_today()
+    heard: list[str] = []
+    connection.connection.add_notice_handler(lambda notice: heard.append(notice.message_primary or ""))
+    with connection.cursor() as cursor:
+        cursor.execute("SET client_min_messages = debug1")
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    access_log.make_partitions(tomorrow)
+    with connection.cursor() as cursor:
+        cursor.execute("RESET client_min_messages")
+        cursor.execute("SELECT conname FROM pg_constraint WHERE conname = %s", [access_log.SCANNED])
+        assert cursor.fetchall() == []
+    assert sum("is implied by existing constraints" in text for text in heard) == 7
+
+
+@postgresql_only
+def test_the_default_is_pruned_in_steps(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(access_log, "PAGES_A_STEP", 1)
+    for _ in range(300):
+        log(noon(TODAY - timedelta(days=40)))
+    log_today()
+    assert access_log.prune(TODAY, days_kept=30) == (300, [])
+    assert Access.objects.count() == 1
+
+
+@postgresql_only
 def test_rows_land_in_their_day_by_utc_or_in_the_default():
+    log(noon(TODAY - timedelta(days=1)))
     access_log.make_partitions(TODAY)
     log(datetime(2026, 3, 11, 0, 0, tzinfo=UTC))
     log(datetime(2026, 3, 11, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -55,7 +100,7 @@ def test_rows_land_in_their_day_by_utc_or_in_the_default():
     rows = partitions()
     assert rows["devices_access_20260311"] == 2
     assert rows["devices_access_20260312"] == 1
-    assert rows["devices_access_default"] == 2
+    assert rows["devices_access_default"] == 3
 
 
 @postgresql_only
@@ -70,6 +115,7 @@ def test_a_day_that_is_in_the_default_already_is_left_there():
 
 @postgresql_only
 def test_old_days_are_dropped_and_the_default_pruned():
+    log(noon(TODAY - timedelta(days=1)))
     access_log.make_partitions(TODAY)
     for ahead in range(8):
         log(noon(TODAY + timedelta(days=ahead)))
@@ -77,7 +123,7 @@ def test_old_days_are_dropped_and_the_default_pruned():
     later = TODAY + timedelta(days=33)
     deleted, dropped = access_log.prune(later, days_kept=30)
     assert dropped == WEEK[:2]
-    assert deleted == 2  # of today and of 40 days ago, both in the default
+    assert deleted == 3  # of yesterday, today and 40 days ago, all in the default
     assert Access.objects.count() == 5
     assert access_log.prune(later, days_kept=30) == (0, [])
 
@@ -88,6 +134,7 @@ def test_a_change_of_partitions_waits_for_readers_without_holding_up_phones(monk
     attempts: list[float] = []
     monkeypatch.setattr(access_log, "time", SimpleNamespace(sleep=attempts.append))
     monkeypatch.setattr(access_log, "ATTEMPTS", 1_000)
+    log_today()
     given = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     reader, phone = (psycopg.connect(**{name: given[name] for name in names}) for _ in range(2))

@@ -48,3 +48,5 @@ class Command(BaseCommand):
         made = access_log.make_partitions(now.date())
         if connection.vendor == "postgresql":
             self.stdout.write(f"Access log: {len(made)} days made ahead")
+        if not access_log.has_partition(now.date() + timedelta(days=1)):
+            self.stderr.write("Access log: tomorrow has no partition; its rows will be deleted one by one.")

@@ -25,6 +25,7 @@ from accounts.models import Group, User
 from devices import mac
 from devices.models import Device
 from locations.models import Location
+from redirect.formula_guard import guard, guard_text_cell
 from redirect.http.static_files import streamed
 
 KINDS = {
@@ -79,7 +80,7 @@ def csv_line(cells: Iterable[Any]) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return guard(cell) if isinstance(cell, str) else cell
 
 
 def _csv(headers: Row, pieces: Iterable[list[Row]]) -> Iterator[bytes]:
@@ -106,7 +107,7 @@ def _xlsx(headers: Row, pieces: Iterable[list[Row]]) -> Iterator[bytes]:
 def _as_text(page: Any, cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
-    text = WriteOnlyCell(page, ILLEGAL_CHARACTERS_RE.sub("", cell))
+    text = WriteOnlyCell(page, guard_text_cell(ILLEGAL_CHARACTERS_RE.sub("", cell)))
     text.data_type = "s"  # never a formula
     return text
 

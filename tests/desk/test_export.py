@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
@@ -73,12 +74,12 @@ def test_the_rows_are_those_of_the_list(cast: Cast, browser: Client, kind: str, 
 
 
 @pytest.mark.parametrize("kind", export.KINDS)
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1", "x;=1", "x\n=1"])
 def test_no_cell_is_a_formula(cast: Cast, browser: Client, kind: str, text: str) -> None:
     make_device(cast.provider, description=text)
     answer = browser.get(f"{DEVICES}export.{kind}")
     if kind == "csv":
-        assert rows_of(kind, answer)[1][3] == "'" + text
+        assert rows_of(kind, answer)[1][3] == re.sub(r"(?=[=+\-@\uff1d])", "'", text, count=1)
     else:
         cell = load_workbook(io.BytesIO(answer.getvalue())).active["D2"]
         assert cell.data_type == "s"

@@ -1,34 +1,39 @@
-"""Device lists as people keep them, csv and xlsx, read into lines of text.
+"""Device lists as people keep them, csv files and workbooks, read into lines of text."""
 
-What spreadsheet programs do to MACs and ids on the way is undone here.
-"""
-
-import csv
-import io
 import re
-import warnings
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
-import openpyxl
+from devices.imports.columns import COLUMNS, Twice, places_of
+from devices.imports.csv_file import ROWS_ABOVE, CsvFile
+from devices.imports.errors import SheetNotChosen, Unreadable
+from devices.imports.workbook_process import open_workbook
+from redirect.formula_guard import unescape, unguard
+from redirect.texts import control_character, normalize
 
-COLUMNS = ("mac", "group", "location", "description")
+__all__ = ["COLUMNS", "Line", "Sheet", "SheetNotChosen", "Unreadable", "is_id", "read"]
 
 MOST_ROWS = 100_000
 MOST_BYTES = 20_000_000
-MOST_BYTES_UNZIPPED = 200_000_000
-MOST_COLUMNS = 100
+MOST_CHARACTERS = 5_000  # of a cell: five times what a description may have
 
-_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_HINT = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a line that Excel writes and reads
-_QUOTED_FORMULA = re.compile(r"'[=+\-@\t\r]")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_OTHERS = {
+    b"%PDF": "a PDF document",
+    b"{\\rtf": "a text document",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x1f\x8b": "a compressed file",
+    b"7z\xbc\xaf": "an archive",
+    b"Rar!": "an archive",
+    b"ID;P": "a SYLK file",
+    b"<": "a web page or an XML file, whatever its name says",
+}
 
-
-class Unreadable(ValueError):
-    """A file that is no list of devices. ``str()`` is a sentence for a person."""
+Rows = Iterator[tuple[int, list[Any]]]
 
 
 class Line(NamedTuple):
@@ -39,164 +44,138 @@ class Line(NamedTuple):
     group: str
     location: str
     description: str
+    is_number: bool = False  # the MAC: it has lost its leading zeros, if it had any
+    in_workbook: bool = False  # else a number cannot be told from a text
+    problem: str = ""  # a sentence, if a cell cannot be read
 
 
 @dataclass
 class Sheet:
-    """What a file holds: the names of columns that mean nothing here, about how many rows there are, and the rows,
-    which are read when they are asked for, and may turn out to be Unreadable.
+    """What a file holds: the names of columns that mean nothing here, about how many rows there are, and the
+    rows, which are read when they are asked for, and may turn out to be Unreadable. Of a workbook: the sheet that
+    is read, and the visible ones that are not.
     """
 
     ignored: list[str]
     expected: int
     lines: Iterator[Line]
+    name: str = ""
+    others: list[str] = field(default_factory=list)
 
 
-def read(data: bytes) -> Sheet:
-    """A csv or xlsx file; which of them it is, is seen from its content.
+def read(data: bytes, sheet: str | None = None) -> Sheet:
+    """A csv file or a workbook; which of them it is, is seen from its content.
 
-    Raises Unreadable if it is neither, too large, or has no column `mac`.
+    `sheet` names one of a workbook. Raises Unreadable if it is neither, too large, or has no column `mac`, and
+    SheetNotChosen if there are several visible sheets and none was named.
     """
     if len(data) > MOST_BYTES:
         raise Unreadable(f"The file is larger than {MOST_BYTES // 1_000_000} MB. Split it.")
-    if data.startswith(_OLD_EXCEL):
-        raise Unreadable("This is an old Excel file. Save it as .xlsx or .csv.")
-    with _unreadable():
-        expected, rows = _open_xlsx(data) if data.startswith(_ZIP) else _open_csv(data)
-        for _, cells in rows:
-            if any(cell not in (None, "") for cell in cells):
-                places, ignored = _header(cells)
-                return Sheet(ignored, expected, _lines(rows, places))
-    raise Unreadable("The file is empty.")
+    if data.startswith(_WORKBOOKS):
+        workbook = open_workbook(data, sheet)
+        places, ignored = _header(workbook.rows)
+        lines = _lines(_from_workbook(workbook.rows), places, in_workbook=True)
+        return Sheet(ignored, workbook.expected, lines, workbook.sheet, workbook.others)
+    for beginning, kind in _OTHERS.items():
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
+            raise Unreadable(
+                f"This is {kind}. Open it in a spreadsheet program, and save the list as .xlsx or .csv."
+            )
+    if sheet is not None:
+        raise Unreadable(f"A csv file has no sheets: leave out the name “{sheet[:80]}”.")
+    file = CsvFile(data)
+    rows = iter(file)
+    places, ignored = _header(rows)
+    return Sheet(ignored, file.expected, _lines(_from_csv(rows, file, places["mac"]), places, in_workbook=False))
 
 
-@contextmanager
-def _unreadable() -> Iterator[None]:
-    """Whatever a broken or hostile file makes of the libraries is a sentence for whoever sent it."""
-    try:
-        yield
-    except Unreadable:
-        raise
-    except csv.Error as error:
-        raise Unreadable(f"The file is no csv file that can be read: {error}.") from error
-    except Exception as error:
-        raise Unreadable("The file cannot be read as .xlsx. Save it again in the spreadsheet program.") from error
-
-
-def _lines(rows: Iterator[tuple[int, list[Any]]], places: dict[str, int]) -> Iterator[Line]:
-    count = 0
-    with _unreadable():
-        for number, cells in rows:
-            found = {name: cells[place] for name, place in places.items() if place < len(cells)}
-            line = Line(number, _mac(found.get("mac")), *(_text(found.get(name)) for name in COLUMNS[1:]))
-            if not any(line[1:]):
-                continue
-            count += 1
-            if count > MOST_ROWS:
-                raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Split it.")
-            yield line
-        if not count:
-            raise Unreadable("The file has a first line with the names of the columns, and no rows below it.")
-
-
-def _header(cells: list[Any]) -> tuple[dict[str, int], list[str]]:
-    names = [_text(cell) for cell in cells]
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        known = " ".join(name.lower().split())
-        if known in COLUMNS:
-            if known in places:
-                raise Unreadable(f"The column {known} stands in the first line twice.")
-            places[known] = place
-    if "mac" not in places:
-        found = ", ".join(name[:40] for name in names[:10] if name)
-        raise Unreadable(
-            f"The first line must name the columns, and one of them must be mac (known: {', '.join(COLUMNS)};"
-            f" found: {found})."
-        )
-    return places, [name for name in names if name and " ".join(name.lower().split()) not in COLUMNS]
-
-
-# --- Files to cells -------------------------------------------------------------------------------------------
-
-
-def _open_csv(data: bytes) -> tuple[int, Iterator[tuple[int, list[Any]]]]:
-    text = _decoded(data)
-    first, _, rest = text.partition("\n")
-    if hint := _HINT.fullmatch(first):
-        text, separator, skipped = rest, hint[1], 1
-    else:
-        head = next((line for line in text.splitlines() if line.strip()), "")
-        separator, skipped = max(",;\t", key=head.count), 0
-    return text.count("\n"), _csv_rows(text, separator, skipped)
-
-
-def _csv_rows(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    number = 1 + skipped
-    for cells in reader:
-        yield number, list(cells)
-        number = reader.line_num + 1 + skipped  # a cell may have several lines
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        if b"\0" in data:
-            raise Unreadable("The file is neither a csv nor an xlsx file.")
+def _header(rows: Rows) -> tuple[dict[str, int], list[str]]:
+    """The places of the columns, and the names of others; a title may stand above."""
+    first: list[str] = []
+    for _, cells in islice(rows, ROWS_ABOVE):
+        names = [normalize(cell) if isinstance(cell, str) else "" for cell in cells]
+        if not any(names):
+            continue
+        first = first or names
         try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return data.decode("cp1252")  # what Excel writes in Western Europe
-    except UnicodeDecodeError as error:
-        raise Unreadable("The file is neither a csv nor an xlsx file. Save it as “CSV UTF-8”.") from error
+            places = places_of(names)
+        except Twice as twice:
+            raise Unreadable(f"The column {twice} stands in the first line twice.") from twice
+        if places:
+            taken = set(places.values())
+            return places, [name for place, name in enumerate(names) if name and place not in taken]
+    if not first:
+        raise Unreadable("The file is empty.")
+    raise Unreadable(
+        f"The first line must name the columns, and one of them must be mac (known: {', '.join(COLUMNS)}; found:"
+        f" {', '.join(name[:40] for name in first[:10] if name)})."
+    )
 
 
-def _open_xlsx(data: bytes) -> tuple[int, Iterator[tuple[int, list[Any]]]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(part.file_size for part in archive.infolist()) > MOST_BYTES_UNZIPPED:
-            raise Unreadable("The file is too large when unpacked. Split it, or save it as .csv.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and the like, which nobody asked for
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    if not book.worksheets:
-        raise Unreadable("The file has no sheet.")
-    page = book.worksheets[0]
-    expected = page.max_row or 0
-    page.reset_dimensions()  # some programs write wrong ones
-    return expected, _xlsx_rows(book, page)
+def _from_csv(rows: Rows, file: CsvFile, place_of_mac: int) -> Rows:
+    for number, cells in rows:
+        file.refuse_swallowed_rows(number, cells, place_of_mac)
+        yield number, [unescape(cell) for cell in cells]
 
 
-def _xlsx_rows(book: Any, page: Any) -> Iterator[tuple[int, list[Any]]]:
-    try:
-        for number, cells in enumerate(page.iter_rows(values_only=True, max_col=MOST_COLUMNS), start=1):
-            yield number, list(cells)
-    finally:
-        book.close()
+def _from_workbook(rows: Rows) -> Rows:
+    yield from rows
+
+
+def _lines(rows: Rows, places: dict[str, int], *, in_workbook: bool) -> Iterator[Line]:
+    count = 0
+    for number, cells in rows:
+        found = [cells[places[name]] if places.get(name, len(cells)) < len(cells) else "" for name in COLUMNS]
+        (mac, group, location, description), problems = zip(*map(_text, COLUMNS, found), strict=True)
+        problem = next(filter(None, problems), "")
+        if not (mac or group or location or description or problem):
+            continue
+        count += 1
+        if count > MOST_ROWS:
+            raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Split it.")
+        is_number = isinstance(found[0], int | float)
+        yield Line(number, mac, group, location, description, is_number, in_workbook, problem)
+    if not count:
+        raise Unreadable("The file has a line with the names of the columns, and no rows below it.")
 
 
 # --- Cells to texts -------------------------------------------------------------------------------------------
 
+_UNREADABLE = {
+    "formula": "The {column} is a formula without a result: the program that wrote the file did not calculate it."
+    " Open the file in a spreadsheet program, save it, and upload it again.",
+    "error": "The {column} is the error {text}. Correct the formula, or write the value.",
+    "boolean": "The spreadsheet program took the {column} for a truth value ({text}). Format the column as text,"
+    " and write it again.",
+    "date": "The spreadsheet program took the {column} for a date or a time ({text}). Format the column as text,"
+    " and write it again.",
+    "long": "The {column} has {text} characters. Shorten it.",
+}
+_CONTROL = "The {column} has a control character ({text}). Remove it."
 
-def _text(cell: Any) -> str:
-    """The text of a cell; a whole number without the ".0" that spreadsheets add."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    text = str(cell).replace("\0", "").encode("utf-8", "replace").decode().strip()
-    return text[1:] if _QUOTED_FORMULA.match(text) else text
+
+def _text(column: str, cell: Any) -> tuple[str, str]:
+    """The text of a cell, and a sentence if it cannot be read."""
+    if isinstance(cell, dict):
+        kind, text = cell["is"], cell["text"]
+        if column == "description" and kind in ("boolean", "date"):
+            return text, ""
+        return ("" if kind == "long" else text), _UNREADABLE[kind].format(column=column, text=text)
+    if not isinstance(cell, str):
+        return str(cell), ""
+    text = normalize(unguard(cell))
+    if len(text) > MOST_CHARACTERS:
+        return text[:100], _UNREADABLE["long"].format(column=column, text=f"{len(text):,}")
+    if control := control_character(text, lines=column == "description"):
+        return _without_controls(text), _CONTROL.format(column=column, text=control)
+    return text, ""
 
 
-def _mac(cell: Any) -> str:
-    """A MAC without spaces. One of digits only may have become a number, and have lost its zeros at the front."""
-    text = "".join(_text(cell).split())
-    if isinstance(cell, int | float) and text.isdigit() and len(text) >= 8:
-        return text.zfill(12)
-    return text
+def _without_controls(text: str) -> str:
+    """With a sign in the place of each, as it may be kept to be shown."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
 
 
 def is_id(text: str) -> bool:
-    """Whether a cell may name a row by its id; `12.0` is 12."""
-    return re.fullmatch(r"[0-9]{1,18}(\.0+)?", text, re.ASCII) is not None
+    """Whether a cell may name a row by its id: `5`, and the `5.0` of some spreadsheets; `0005` may be a name."""
+    return re.fullmatch(r"[1-9][0-9]{0,17}(\.0)?", text, re.ASCII) is not None

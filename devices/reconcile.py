@@ -18,6 +18,8 @@ class RowOutcome(models.TextChoices):
     KEPT = "Kept", "Kept at its location"
     KEPT_AND_CHANGED = "KeptAndChanged", "Kept at its location, description changed"
 
+    UNREADABLE = "Unreadable", "A cell cannot be read"
+    RESTORED = "Restored", "MAC restored from a number"
     INVALID_MAC = "InvalidMAC", "Invalid MAC"
     REPEATED_MAC = "RepeatedMAC", "MAC twice in the file"
     NO_GROUP = "NoGroup", "No group"

@@ -3,22 +3,30 @@
 Each problem is a sentence that says what to do.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Q
 
 from accounts.models import Group
 from devices import bulk, mac
+from devices.imports import mac_cell
 from devices.imports.spreadsheet import Line, is_id
 from devices.models import Device, ImportRow
-from devices.reconcile import DesiredDevice, RowOutcome, outcome_of
+from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, outcome_of
 from locations.models import Location
 from redirect.db.arrays import integers, texts
 
 # Seen from the file alone, when it is staged.
-OF_THE_FILE = (RowOutcome.INVALID_MAC, RowOutcome.REPEATED_MAC, RowOutcome.NO_GROUP, RowOutcome.LONG_DESCRIPTION)
+OF_THE_FILE = (
+    RowOutcome.UNREADABLE,
+    RowOutcome.INVALID_MAC,
+    RowOutcome.REPEATED_MAC,
+    RowOutcome.NO_GROUP,
+    RowOutcome.LONG_DESCRIPTION,
+)
+
+Devices = Mapping[str, CurrentDevice]
 
 _LONGEST_DESCRIPTION = Device._meta.get_field("description").max_length or 0
 
@@ -32,12 +40,12 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
         location_cell=line.location,
         description_cell=line.description,
     )
-    mentioned = mac.mentioned_in(line.mac)
-    if len(mentioned) != 1:
-        return _refused(row, RowOutcome.INVALID_MAC, _about_mac(line.mac))
-    if mac.is_reserved(mentioned[0]):
-        return _refused(row, RowOutcome.INVALID_MAC, mac.RESERVED.format(mac.display(mentioned[0])))
-    row.mac = mentioned[0]
+    if line.problem:
+        return _refused(row, RowOutcome.UNREADABLE, line.problem)
+    reading = mac_cell.read(line.mac, is_number=line.is_number, in_workbook=line.in_workbook)
+    if reading.mac is None:
+        return _refused(row, RowOutcome.INVALID_MAC, reading.problem)
+    row.mac = reading.mac
     first = first_lines.setdefault(row.mac, line.number)
     if first != line.number:
         return _refused(
@@ -51,19 +59,14 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
             RowOutcome.LONG_DESCRIPTION,
             f"The description has {len(line.description):,} characters. Shorten it to {_LONGEST_DESCRIPTION:,}.",
         )
+    if reading.restored:
+        return _refused(
+            row,
+            RowOutcome.RESTORED,
+            f"A spreadsheet program made the number {line.mac} of this MAC: {mac.display(row.mac)}, if only zeros"
+            " at the front are missing. Compare it with the device, and allow numbers; or write it with colons.",
+        )
     return row
-
-
-_NUMBER = re.compile(r"[1-9]\d*(?:\.\d+)?(?:E\+?\d+)?")
-
-
-def _about_mac(text: str) -> str:
-    if not text:
-        return "Write the MAC, such as 00:A0:C9:14:C8:29."
-    shown = f"“{text[:40]}” is no MAC: write 12 hexadecimal digits, such as 00:A0:C9:14:C8:29."
-    if _NUMBER.fullmatch(text):  # a spreadsheet drops leading zeros, and writes large numbers its own way
-        return f"{shown} The spreadsheet took it for a number: format the column as text."
-    return shown
 
 
 def wish_of(row: ImportRow) -> DesiredDevice:
@@ -73,14 +76,19 @@ def wish_of(row: ImportRow) -> DesiredDevice:
     return DesiredDevice(row.mac, row.group_id, row.location_id, row.description_cell or None)
 
 
-def judge(rows: Sequence[ImportRow], *, override: bool) -> None:
-    """Resolve the names of these rows and give each its verdict; nothing is locked or written."""
+def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False) -> None:
+    """Resolve the names of these rows and give each its verdict; nothing is locked or written.
+
+    `numbers`: a person has agreed to the MACs that were restored from numbers.
+    """
     rows = [row for row in rows if row.verdict not in OF_THE_FILE]
-    _resolve_groups(rows)
+    if not numbers:
+        rows = [row for row in rows if row.verdict != RowOutcome.RESTORED]
+    devices = bulk.current_devices(row.mac for row in rows if row.mac)
+    _resolve_groups(rows, devices)
     rows = [row for row in rows if row.group_id is not None]
     names = _names(row.group_id for row in rows)
-    rows = _with_location(rows, names)
-    devices = bulk.current_devices(row.mac for row in rows if row.mac)
+    rows = _with_location(rows, names, devices)
     owners = _names(device.group_id for device in devices.values())
     for row in rows:
         device = devices.get(row.mac or "")
@@ -97,12 +105,15 @@ def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
 # --- Groups ---------------------------------------------------------------------------------------------------
 
 
-def _resolve_groups(rows: Sequence[ImportRow]) -> None:
+def _resolve_groups(rows: Sequence[ImportRow], devices: Devices) -> None:
     found = _groups_called({row.group_cell for row in rows})
     for row in rows:
         groups = found[row.group_cell]
         row.group_id = row.location_id = None
-        if len(groups) == 1:
+        device = devices.get(row.mac or "")
+        if device and groups.get(device.group_id) == row.group_cell:
+            row.group_id = device.group_id  # an export names its owner so, even if others have the name
+        elif len(groups) == 1:
             row.group_id = next(iter(groups))
         elif groups:
             names = ", ".join(f"{name} (id {pk})" for pk, name in sorted(groups.items())[:5])
@@ -139,8 +150,9 @@ def _groups_called(cells: set[str]) -> dict[str, dict[int, str]]:
 
 def _splits(cell: str) -> list[tuple[str, str]]:
     """Where "Reseller / Provider" may be parted; either name may have a slash of its own."""
-    parts = cell.split("/")
-    pairs = ((("/".join(parts[:n])).strip(), ("/".join(parts[n:])).strip()) for n in range(1, min(len(parts), 6)))
+    slashes = [place for place, character in enumerate(cell) if character == "/"]
+    likely = [place for place in slashes if cell[place - 1 : place + 2] == " / "]  # as exports spell it
+    pairs = ((cell[:place].strip(), cell[place + 1 :].strip()) for place in {*slashes[:5], *likely[:50]})
     return [(reseller, name) for reseller, name in pairs if reseller and name]
 
 
@@ -156,13 +168,17 @@ def _ids(cells: Iterable[str]) -> list[int]:
 # --- Locations ------------------------------------------------------------------------------------------------
 
 
-def _with_location(rows: Sequence[ImportRow], names: dict[int, str]) -> list[ImportRow]:
-    """Those of the rows whose location is clear; no location is."""
+def _with_location(rows: Sequence[ImportRow], names: dict[int, str], devices: Devices) -> list[ImportRow]:
+    """Those of the rows whose location is clear; no location is. Of several, one that the device has already
+    is."""
     found = _locations_called(rows)
     clear = []
     for row in rows:
         assert row.group_id is not None
         places = found[row.group_id, row.location_cell] if row.location_cell else []
+        device = devices.get(row.mac or "")
+        if device and device.location_id in places:
+            places = [device.location_id]
         if len(places) == 1:
             row.location_id = places[0]
         if row.location_cell and not places:

@@ -22,7 +22,9 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.models import Group
 from desk.export import KINDS, pieces_of, send
+from devices import mac
 from devices.imports import imports, spreadsheet
+from devices.imports.preview import owners_of
 from devices.models import Device, Import, ImportRow, ImportState
 from devices.reconcile import BAD, RowOutcome
 from jobs import progress
@@ -41,7 +43,7 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text=f"csv or xlsx (its first sheet), at most {spreadsheet.MOST_ROWS:,} rows."
+        help_text=f"csv, xlsx, xls or ods, at most {spreadsheet.MOST_ROWS:,} rows."
         " The first line names the columns: mac, group, location, description. Others are ignored.",
         widget=UnfoldAdminFileFieldWidget,  # the script of the admin's look wants its shape of every file field
     )
@@ -81,6 +83,8 @@ class ImportPages:
             page("<int:pk>/next/", require_POST(self.next), "next"),
             page("<int:pk>/progress/", require_GET(self.progress), "progress"),
             page("<int:pk>/confirm/", require_POST(self.confirm), "confirm"),
+            page("<int:pk>/sheet/", require_POST(self.sheet), "sheet"),
+            page("<int:pk>/numbers/", require_POST(self.numbers), "numbers"),
             page("<int:pk>/again/", require_POST(self.again), "again"),
             page("<int:pk>/discard/", require_POST(self.discard), "discard"),
             page("<int:pk>/bad.<str:kind>", require_GET(self.bad), "bad"),
@@ -120,6 +124,7 @@ class ImportPages:
             if upload.counts.get(verdict)
         ]
         _add_what_was_found(rows.object_list)
+        owners, more_owners = owners_of(upload)
         return self._page(
             request,
             "import_show.html",
@@ -128,6 +133,9 @@ class ImportPages:
             progress=_progress(upload),
             rows=rows,
             counts=counts,
+            restored=upload.counts.get(RowOutcome.RESTORED, 0),
+            owners=owners,
+            more_owners=more_owners,
             chosen=chosen,
             mine=_is_theirs(request, upload),
             any_rows=upload.rows.exists(),
@@ -156,6 +164,24 @@ class ImportPages:
         _only_theirs(request, upload)
         if not (upload.good and imports.confirm(upload)):
             messages.error(request, "This import is not to be written now.")
+        return _to(upload)
+
+    @_for_importers
+    def sheet(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Read the sheet that was chosen."""
+        upload = get_object_or_404(Import, pk=pk)
+        _only_theirs(request, upload)
+        if not imports.choose_sheet(upload, request.POST.get("sheet", "")):
+            messages.error(request, "There is no sheet to choose now.")
+        return _to(upload)
+
+    @_for_importers
+    def numbers(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take the rows whose MACs were restored from numbers: their devices were looked at."""
+        upload = get_object_or_404(Import, pk=pk)
+        _only_theirs(request, upload)
+        if not imports.check_again(upload, numbers=True):
+            messages.error(request, "This import is not to be checked now.")
         return _to(upload)
 
     @_for_importers
@@ -233,6 +259,7 @@ def _add_what_was_found(rows: Iterable[Any]) -> None:
     wanted = integers(list({row.location_id for row in rows if row.location_id}))
     urls = dict(Location.objects.filter(pk__in=wanted).values_list("pk", "url"))
     for row in rows:
+        row.mac_shown = mac.display(row.mac) if row.mac else ""
         row.group_name, row.location_url = groups.get(row.group_id), urls.get(row.location_id)
 
 

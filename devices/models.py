@@ -193,6 +193,7 @@ class ImportState(models.TextChoices):
     """How far an import is."""
 
     STAGING = "Staging", "Being read"
+    CHOICE = "Choice", "Sheet to be chosen"
     READING = "Reading", "Being checked"
     CHECKED = "Checked", "To be confirmed"
     WRITING = "Writing", "Being written"
@@ -207,6 +208,11 @@ class Import(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     file_name = models.CharField(max_length=255)
     move = models.BooleanField("move devices that have another location", default=False)
+    numbers = models.BooleanField("take MACs that were restored from numbers", default=False)
+    sheet = models.CharField(max_length=255, default="")  # of a workbook: the one to read
+    other_sheets = models.JSONField(
+        default=list
+    )  # visible ones that are not read, or all while one is to be chosen
     ignored_columns = models.CharField(max_length=1000, default="")
 
     state = models.CharField(max_length=7, choices=ImportState, default=ImportState.STAGING)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from audit.models import Event
 from audit.recording import Part, record_list
-from devices import bulk
+from devices import bulk, mac
 from devices.imports import spreadsheet
 from devices.imports.checks import OF_THE_FILE, judge, staged
 from devices.imports.spreadsheet import COLUMNS
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 PIECE = 2_000  # rows for each statement: far below the deadlines of the database, and steps that one sees
 KEPT_FOR = timedelta(days=1)
 SHORT_FILE = 200_000  # bytes: it is read in a second
+
+MOST_SHEETS = 50  # whose names are kept
 
 Item = TypeVar("Item")
 
@@ -56,10 +58,14 @@ class _Row(NamedTuple):
 # --- The file -------------------------------------------------------------------------------------------------
 
 
-def receive(user: User | None, file_name: str, data: bytes, *, move: bool) -> Import:
-    """Keep a file that came, to be read by a job."""
+def receive(
+    user: User | None, file_name: str, data: bytes, *, move: bool, numbers: bool = False, sheet: str = ""
+) -> Import:
+    """Keep a file that came, to be read by a job; `sheet` names one of a workbook."""
     with transaction.atomic():
-        upload = Import.objects.create(user=user, file_name=file_name[-255:], move=move)
+        upload = Import.objects.create(
+            user=user, file_name=file_name[-255:], move=move, numbers=numbers, sheet=sheet[:255]
+        )
         ImportFile.objects.create(upload=upload, data=data)
     return upload
 
@@ -71,6 +77,14 @@ def start_reading(upload: Import) -> None:
     else:
         with transaction.atomic():
             _tell(upload, job=runner.enqueue(read, upload.user, upload=upload.pk))
+
+
+def choose_sheet(upload: Import, sheet: str) -> bool:
+    """Read this sheet of a workbook that has several; False if there is nothing to choose."""
+    if not _change(upload, ImportState.CHOICE, state=ImportState.STAGING, sheet=sheet[:255], job=None):
+        return False
+    start_reading(upload)
+    return True
 
 
 def read_here(upload: Import, watch: Callable[[int], None] | None = None) -> None:
@@ -96,8 +110,14 @@ def read(job: Job) -> None:
     _delete_rows(upload.rows.all())
     with Progress(job) as progress:
         try:
-            sheet = spreadsheet.read(bytes(upload.file.data))
-            _tell(upload, total=sheet.expected, ignored_columns=", ".join(sheet.ignored)[:1000])
+            sheet = spreadsheet.read(bytes(upload.file.data), upload.sheet or None)
+            _tell(
+                upload,
+                total=sheet.expected,
+                ignored_columns=", ".join(sheet.ignored)[:1000],
+                sheet=sheet.name[:255],
+                other_sheets=sheet.others[:MOST_SHEETS],
+            )
             number, first_lines = 0, dict[str, int]()
             while lines := list(islice(sheet.lines, PIECE)):
                 number += len(lines)
@@ -105,6 +125,11 @@ def read(job: Job) -> None:
                 with transaction.atomic():
                     _insert_rows(upload, [staged(line, first_lines) for line in lines])
                     runner.fence(job, done=number)
+        except spreadsheet.SheetNotChosen as error:
+            with transaction.atomic():
+                _tell(upload, state=ImportState.CHOICE, other_sheets=error.names[:MOST_SHEETS])
+                runner.finish(job)
+            return
         except spreadsheet.Unreadable as error:
             _delete_rows(upload.rows.all())
             outcome: dict[str, object] = {"state": ImportState.FAILED, "problem": str(error)}
@@ -152,7 +177,7 @@ def check_next(pk: int, number: int = PIECE) -> Import:
             return upload
         rows = list(upload.rows.order_by("number")[upload.checked : upload.checked + number])
         before = {row.pk: row.verdict for row in rows}
-        judge(rows, override=upload.move)
+        judge(rows, override=upload.move, numbers=upload.numbers)
         for row in rows:
             row.was = before[row.pk] if before[row.pk] != row.verdict else ""
         _save_verdicts([row for row in rows if row.verdict not in OF_THE_FILE])
@@ -164,11 +189,13 @@ def check_next(pk: int, number: int = PIECE) -> Import:
     return upload
 
 
-def check_again(upload: Import) -> bool:
-    """Let all rows be checked anew; whether that is possible."""
+def check_again(upload: Import, *, numbers: bool = False) -> bool:
+    """Let all rows be checked anew; whether that is possible. `numbers`: from now on those are taken whose MAC was
+    restored from a number.
+    """
     if not upload.rows.exists():
         return False
-    anew = {"state": ImportState.READING, "checked": 0, "problem": ""}
+    anew = {"state": ImportState.READING, "checked": 0, "problem": "", "numbers": numbers or upload.numbers}
     return _change(upload, ImportState.CHECKED, ImportState.FAILED, **anew)
 
 
@@ -218,8 +245,12 @@ BAD_COLUMNS = [
 
 
 def bad_cells(row: ImportRow) -> list[str | int]:
-    """A bad row as the file for correction has it."""
-    return [row.mac_cell, row.group_cell, row.location_cell, row.description_cell, row.number, row.problem]
+    """A bad row as the file for correction has it: the MAC with colons, which no spreadsheet program takes for a
+    number, unless it is in doubt.
+    """
+    doubted = row.mac is None or row.verdict == RowOutcome.RESTORED
+    spelled = row.mac_cell if doubted else mac.display(row.mac or "")
+    return [spelled, row.group_cell, row.location_cell, row.description_cell, row.number, row.problem]
 
 
 # --- The transaction ------------------------------------------------------------------------------------------
@@ -328,7 +359,7 @@ DONE = {
 def forget_old() -> int:
     """Delete the rows of imports that were left alone for a day; how many imports that were."""
     old = Import.objects.filter(created_at__lt=timezone.now() - KEPT_FOR)
-    left = old.filter(STUCK | Q(state__in=[ImportState.READING, ImportState.CHECKED])).update(
+    left = old.filter(STUCK | Q(state__in=[ImportState.CHOICE, ImportState.READING, ImportState.CHECKED])).update(
         state=ImportState.FAILED, problem="It was not confirmed within a day. Upload the file again."
     )
     finished = old.filter(state__in=[ImportState.DONE, ImportState.FAILED])
@@ -339,7 +370,7 @@ def forget_old() -> int:
 
 def discard(upload: Import) -> bool:
     """Forget an import that has written nothing, with its rows; False if it has, or is about to."""
-    idle = (ImportState.READING, ImportState.CHECKED, ImportState.FAILED)
+    idle = (ImportState.CHOICE, ImportState.READING, ImportState.CHECKED, ImportState.FAILED)
     if not _change(upload, *idle, state=ImportState.FAILED):
         return False
     _delete_rows(upload.rows.all())

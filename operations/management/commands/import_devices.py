@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from desk.export import csv_line, pieces_of
 from devices.imports import imports, spreadsheet
+from devices.imports.preview import owners_of
 from devices.models import Import, ImportState
 from devices.reconcile import BAD, RowOutcome
 
@@ -19,21 +20,35 @@ class Command(BaseCommand):
     """Checks a file, and writes it whole or not at all."""
 
     help = (
-        "Create and move devices as a csv or xlsx file has them: columns mac, group, location, description. The"
-        " file is checked first, and nothing is written if a row is bad (exit code 1), unless --skip-bad."
+        "Create and move devices as a csv, xlsx, xls or ods file has them: columns mac, group, location,"
+        " description. The file is checked first, and nothing is written if a row is bad (exit code 1), unless"
+        " --skip-bad."
+        " Write MACs with : or - between the digits, which stay a text: spreadsheet programs take 001565123456 and"
+        " 0015651234E2 for numbers, and lose digits of them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE", help="a .csv or .xlsx file")
+        parser.add_argument("file", type=Path, metavar="FILE", help="a .csv, .xlsx, .xls or .ods file")
+        parser.add_argument("--sheet", default="", metavar="NAME", help="the sheet to read, if there are several")
         parser.add_argument("--dry-run", action="store_true", help="check the file and write nothing")
         parser.add_argument("--move", action="store_true", help="move devices that have another location")
         parser.add_argument(
             "--skip-bad", action="store_true", help="write the good rows and leave the bad ones out"
         )
+        parser.add_argument(
+            "--numbers",
+            action="store_true",
+            help="take MACs that a spreadsheet program has made numbers of, with zeros at the front"
+            " (without it they are bad rows; compare them with the devices first)",
+        )
         parser.add_argument("--errors", type=Path, metavar="FILE", help="write the bad rows to this csv file")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        upload = self._checked(options["file"], move=options["move"])
+        if options["errors"] and _is_same(options["file"], options["errors"]):
+            raise CommandError("--errors names the file to import, which would be overwritten. Name another file.")
+        upload = self._checked(
+            options["file"], move=options["move"], numbers=options["numbers"], sheet=options["sheet"]
+        )
         written = False
         try:
             self._tell(upload)
@@ -54,19 +69,25 @@ class Command(BaseCommand):
             if not written:
                 imports.discard(upload)
 
-    def _checked(self, file: Path, *, move: bool) -> Import:
+    def _checked(self, file: Path, **options: Any) -> Import:
         try:
             if file.stat().st_size > spreadsheet.MOST_BYTES:
                 raise CommandError(f"{file} is larger than {spreadsheet.MOST_BYTES // 1_000_000} MB. Split it.")
             data = file.read_bytes()
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from error
-        upload = imports.receive(None, file.name, data, move=move)
+        upload = imports.receive(None, file.name, data, **options)
         with _bar("Reading", None) as watch:
             imports.read_here(upload, watch)
+        if upload.state == ImportState.CHOICE:
+            names = ", ".join(upload.other_sheets)
+            imports.discard(upload)
+            raise CommandError(f"{file} has several sheets: {names}. Name the one to read by --sheet NAME.")
         if upload.told:
             imports.discard(upload)
             raise CommandError(f"{file}: {upload.told}")
+        if upload.other_sheets:
+            self.stderr.write(f"Sheet {upload.sheet} is read; not read: {', '.join(upload.other_sheets)}")
         if upload.ignored_columns:
             self.stderr.write(f"Columns that mean nothing here: {upload.ignored_columns}")
         with _bar("Checking", upload.total) as watch:
@@ -88,6 +109,11 @@ class Command(BaseCommand):
             if number := upload.counts.get(verdict):
                 self.stdout.write(f"{verdict.label:{width}} {number:9,}" + ("  bad" if verdict in BAD else ""))
         self.stdout.write(f"{'Rows':{width}} {upload.total:9,}")
+        owners, more = owners_of(upload)
+        for owner in owners:
+            self.stdout.write(f"For {owner.name}: {owner.rows:,}")
+        if more:
+            self.stdout.write(f"For {more:,} more groups")
 
     def _write_errors(self, upload: Import, file: Path) -> None:
         try:
@@ -98,6 +124,14 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Cannot write {file}: {error.strerror}.") from error
         self.stdout.write(f"Bad rows: {file}")
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by links too."""
+    try:
+        return file.samefile(other)
+    except OSError:  # the second does not exist yet
+        return file.resolve() == other.resolve()
 
 
 @contextmanager

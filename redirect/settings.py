@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "boot.middleware.BootMiddleware",  # a phone needs nothing of what stands below
     "redirect.http.chunked_body.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
+    "api.middleware.APIMiddleware",
     "redirect.http.body_limit.BodyLimitMiddleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
     "django.middleware.security.SecurityMiddleware",
@@ -225,6 +226,7 @@ SIMPLE_JWT = {
     "AUDIENCE": "phone-redirect-service",
     "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    "LEEWAY": timedelta(seconds=30),  # clocks of several hosts differ
     "AUTH_HEADER_TYPES": ("Bearer",),
     "UPDATE_LAST_LOGIN": False,
 }

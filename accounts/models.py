@@ -12,6 +12,7 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
@@ -219,6 +220,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             return []
         providers = Group.objects.filter(reseller=self.group) if self.group.is_reseller else Group.objects.none()
         return [self.group.pk, *providers.values_list("pk", flat=True)]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session of the admin must match: it ends when the password is changed, or must be."""
+        key = "accounts.models.User.session"
+        return salted_hmac(
+            key, f"{self.password} {self.force_change_password}", secret, algorithm="sha256"
+        ).hexdigest()
 
     def sees(self, group_id: int | None) -> bool:
         """Whether the group is in the user's scope: the rule of `visible_to`, for an id that is at hand."""

@@ -21,7 +21,8 @@ def unblock(users: Collection[int]) -> None:
 
 
 def force_password_change(users: Collection[int]) -> None:
-    """Refuse the next login of these users until they change the password; their tokens stay valid."""
+    """Refuse the next login of these users until they change the password. Their tokens stay valid, and
+    their sessions in the admin end."""
     with transaction.atomic():
         found = _locked(users, Q(force_change_password=False))
         User.objects.filter(pk__in=integers(list(found))).update(force_change_password=True)

@@ -1,11 +1,10 @@
 """A list of MACs in one transaction: create, upsert, remove, associate, disassociate, move.
 
-Each call takes effect as a whole or not at all, with a number of statements that does not depend on the length of
-the list. Rows are locked in the order of their MACs, as every other writer does, so that two calls wait for each
-other instead of deadlocking. Source: manual 8.3, 8.4, 11.1, 11.2; contract section 6.
+Each call takes effect whole or not at all; its number of statements does not depend on the length of the list.
+Every writer locks rows in the order of their MACs: no deadlock. Source: manual 8.3, 8.4, 11.1, 11.2; contract 6.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ from django.db.models import QuerySet
 from accounts.models import Group
 from audit.models import Changes, Event
 from audit.recording import Part, parts_of, record_list
-from devices.mac import InvalidMAC, display, normalize, parse
+from devices.mac import display, normalize, or_none, parse
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, apply, outcome_of
 from locations.models import Location
@@ -52,15 +51,14 @@ def create(
 
     A device of another group is never touched. Raises ApiError 400 if the location is not the group's.
     """
-    normalized = [_or_none(normalize, sent) for sent in mac_list]
+    normalized = [or_none(normalize, sent) for sent in mac_list]
     macs = sorted({mac for mac in normalized if mac is not None})
 
     def work() -> tuple[set[str], dict[str, RowOutcome]]:
         _lock_location_of(group, location_id)
         new = _insert(group, macs, location_id, description)
-        outcomes = _change(
-            [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new], override=override
-        )
+        met = [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new]
+        outcomes = _change(met, override=override)
         associated = [mac for mac, outcome in outcomes.items() if outcome is RowOutcome.MOVED]
         record_list(
             Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
@@ -225,22 +223,14 @@ def move(
     return in_transaction(work)
 
 
-def _or_none(read: Callable[[str], str], text: str) -> str | None:
-    try:
-        return read(text)
-    except InvalidMAC:
-        return None
-
-
 def positions_in(mac_list: list[str]) -> dict[str, int]:
     """The distinct MACs of a list, normalised, with the place where each stands first.
 
     Raises ApiError 400 naming malformed ones, before any look into the database.
     """
-    positions: dict[str, int] = {}
-    malformed = []
+    positions, malformed = dict[str, int](), list[FieldError]()
     for index, sent in enumerate(mac_list):
-        mac = _or_none(parse, sent)
+        mac = or_none(parse, sent)
         if mac is None:
             malformed.append(FieldError(f"macList[{index}]", f"{sent[:40]} is not a MAC."))
         else:

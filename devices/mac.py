@@ -4,6 +4,7 @@ Source: section 8.1 of the manual (LTRT-23604); pairs joined by ``-`` are accept
 """
 
 import re
+from collections.abc import Callable
 
 # The separator of the first two pairs, or its absence, is that of all.
 _MAC = r"[0-9A-F]{2}(?P<separator>[:-]?)(?:[0-9A-F]{2}(?P=separator)){4}[0-9A-F]{2}"
@@ -122,3 +123,11 @@ def mentioned_in(text: str) -> list[str]:
 
 def _digits(text: str) -> str:
     return text.replace(":", "").replace("-", "").upper()
+
+
+def or_none(read: Callable[[str], str], text: str) -> str | None:
+    """Return what `normalize` or `parse` reads from a text, or None where it raises InvalidMAC."""
+    try:
+        return read(text)
+    except InvalidMAC:
+        return None

@@ -12,7 +12,6 @@ from django.db.models import Model
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -53,13 +52,6 @@ class AlwaysJSON(BaseContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         renderer = next(iter(renderers))
         return renderer, renderer.media_type
-
-
-class Nobody(BasePermission):
-    """For a view that does not say who may use it: no one."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return False
 
 
 class Text(serializers.CharField):

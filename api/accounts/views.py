@@ -12,9 +12,10 @@ from rest_framework.views import APIView
 
 from accounts import login, passwords
 from accounts.models import Group, GroupType, User, UserQuerySet
+from accounts.permissions import Action, is_allowed
 from accounts.sessions import end_tokens
 from api import tokens
-from api.access import Action, ScopedView, change, locked, may
+from api.access import ScopedView, lock_or_404, update_fields
 from api.accounts.filters import UserFilters
 from api.accounts.serializers import (
     ChangePasswordBody,
@@ -149,17 +150,17 @@ class GroupView(ScopedView):
         if changes.get("name", "") is None:
             del changes["name"]  # a group without a name cannot be: null leaves it as it is
         with transaction.atomic():
-            group = locked(visible)
+            group = lock_or_404(visible)
             namesakes = Group.objects.filter(reseller=group.reseller_id, name=changes.get("name"))
             if namesakes.exclude(pk=id).exists():
                 raise conflict(NAME_TAKEN)
-            change(group, changes)
+            update_fields(group, changes)
         return _group_answer(group)
 
     def delete(self, request: Request, id: int) -> Response:
         parameters(request)
         with transaction.atomic():
-            group = locked(Group.objects.visible_to(self.user).filter(pk=id))
+            group = lock_or_404(Group.objects.visible_to(self.user).filter(pk=id))
             if group.is_reseller and not self.user.is_operator:
                 raise forbidden("Only the platform operator deletes Resellers.")
             for relation in ("providers", "users", "locations", "devices"):
@@ -215,7 +216,7 @@ class UserView(ScopedView):
         parameters(request)
         if id == self.user.pk:
             return Response(UserSerializer(self.user).data)
-        if not may(self.user, Action.MANAGE_USERS):
+        if not is_allowed(self.user, Action.MANAGE_USERS):
             raise forbidden()
         user = _users(self.user).filter(pk=id).first()
         return Response(UserSerializer(user).data) if user else Response(status=204)
@@ -236,8 +237,8 @@ class UserView(ScopedView):
                 "user_block_time": None,
             }
         with transaction.atomic():
-            user = locked(visible)
-            change(user, changes)
+            user = lock_or_404(visible)
+            update_fields(user, changes)
             if password is not None:
                 end_tokens([user.pk])
         return Response(UserSerializer(user).data)
@@ -245,7 +246,7 @@ class UserView(ScopedView):
     def delete(self, request: Request, id: int) -> Response:
         parameters(request)
         with transaction.atomic():
-            user = locked(_users(self.user).filter(pk=id))
+            user = lock_or_404(_users(self.user).filter(pk=id))
             if user == self.user:
                 raise conflict("You cannot delete yourself.")
             user.delete()

@@ -5,7 +5,8 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.access import Action, ScopedView
+from accounts.permissions import Action
+from api.access import ScopedView
 from api.audit.filters import EntryFilters
 from api.audit.serializers import EntrySerializer
 from api.audit.visibility import visible_to

@@ -6,7 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from api.access import Action, ScopedView
+from accounts.permissions import Action
+from api.access import ScopedView
 from api.devices.filters import AccessFilters, DeviceFilters
 from api.devices.serializers import (
     AccessSerializer,

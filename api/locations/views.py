@@ -7,7 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from api.access import Action, ScopedView, change, locked
+from accounts.permissions import Action
+from api.access import ScopedView, lock_or_404, update_fields
 from api.listing import ListQuery, parameters
 from api.locations.filters import LocationFilters
 from api.locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
@@ -54,14 +55,14 @@ class LocationView(ScopedView):
         visible = _locations(self.user).filter(pk=id)
         changes = read_body(LocationChanges, request, visible.first())
         with transaction.atomic():
-            location = locked(visible)
-            change(location, changes)
+            location = lock_or_404(visible)
+            update_fields(location, changes)
         return Response(LocationSerializer(location).data)
 
     def delete(self, request: Request, id: int) -> Response:
         parameters(request)
         with transaction.atomic():
-            location = locked(Location.objects.visible_to(self.user).filter(pk=id))
+            location = lock_or_404(Location.objects.visible_to(self.user).filter(pk=id))
             if location.devices.exists():
                 raise conflict("The location still has devices.")
             location.delete()

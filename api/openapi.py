@@ -27,8 +27,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from api import filter_grammar, listing, strict_json, wire
+from api import fields, filter_grammar, listing, parsers
 from api.listing import Attribute, Date, Filters, Flag, Number
+from api.serializers import IDENTIFYING, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
 
 Schema = dict[str, Any]
@@ -52,8 +53,8 @@ user is deactivated or deleted, or gets another level or group.
 
 ## Requests
 
-- Bodies are JSON in UTF-8, sent as `application/json`, of at most {strict_json.MAX_BYTES // 1024} KiB and
-  {strict_json.MAX_DEPTH} levels. `Accept` is ignored: JSON is sent.
+- Bodies are JSON in UTF-8, sent as `application/json`, of at most {parsers.MAX_BYTES // 1024} KiB and
+  {parsers.MAX_DEPTH} levels. `Accept` is ignored: JSON is sent.
 - Types are strict: `"5"`, `5.0` and `true` are not the number 5, `"yes"` is no boolean. Unknown attributes,
   attributes that stand twice, and unknown or repeated query parameters are refused with 400.
 - `null` means "none" for every optional attribute, and `""` is kept as `""`. In a PUT, `null` for an attribute
@@ -147,8 +148,8 @@ DATE: Schema = {
 INT64: Schema = {
     "type": "integer",
     "format": "int64",
-    "minimum": -wire.INT64,
-    "maximum": wire.INT64 - 1,
+    "minimum": -fields.INT64,
+    "maximum": fields.INT64 - 1,
 }
 
 CONTROLS = r"\x00-\x1F\x7F-\x9F"
@@ -227,7 +228,7 @@ REASONS = {
     405: ("The address does not have this method.", "Method not allowed."),
     409: ("The state of the data does not allow it, or another request came in between.",
           "Changed by another request, try again."),
-    413: ("The request body is too large.", f"The request body is larger than {strict_json.MAX_BYTES} bytes."),
+    413: ("The request body is too large.", f"The request body is larger than {parsers.MAX_BYTES} bytes."),
     415: ("The request body is not `application/json`.", "Send the request body as application/json."),
     429: ("Too many requests.", "Too many requests."),
     503: ("The database is away or too slow.", "Temporarily unavailable, try again."),
@@ -418,17 +419,17 @@ def describe(component: str, **attributes: str | Schema) -> None:
 class BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A request body: exactly these attributes, and what a PUT may send back of its resource."""
 
-    target_class = "api.wire.Body"
+    target_class = "api.serializers.RequestSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        body: wire.Body = self.target
+        body: RequestSerializer = self.target
         properties = {name: _attribute(field) for name, field in body.fields.items()}
         resource = body.resource().fields if body.resource else {}
         for name, field in resource.items():
             if name in properties:
                 continue
-            if name in wire.IDENTIFYING:
+            if name in IDENTIFYING:
                 shown = auto_schema._map_serializer_field(field, "response")  # type: ignore[no-untyped-call]
                 properties[name] = shown | {"description": "May be sent back; must be unchanged."}
             else:
@@ -444,24 +445,24 @@ class BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
 
 
 def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
-    """What the strict fields of wire.py accept."""
+    """What the strict fields of fields.py accept."""
     schema: Schema
     match field:
-        case wire.Text():
+        case fields.Text():
             controls = CONTROLS_BUT_LINE_BREAKS if field.allowed_controls else CONTROLS
             schema = {"type": "string", "maxLength": field.max_length}
             if field.allow_blank:
                 schema |= {"pattern": f"^[^{controls}]*$"}
             else:  # something else than spaces
                 schema |= {"minLength": 1, "pattern": rf"^[^{controls}]*[^\s{controls}][^{controls}]*$"}
-        case wire.Integer():
+        case fields.Integer():
             schema = dict(INT64)
-        case wire.Boolean():
+        case fields.Boolean():
             schema = {"type": "boolean"}
-        case wire.Choice():
+        case fields.Choice():
             schema = {"type": "string", "enum": list(field.choices)}
-        case wire.Array():
-            items = {"type": "string"} if isinstance(field, wire.TextArray) else {"type": "integer"}
+        case fields.Array():
+            items = {"type": "string"} if isinstance(field, fields.TextArray) else {"type": "integer"}
             schema = {"type": "array", "items": items, "minItems": 1, "maxItems": field.max_items}
         case _:
             raise TypeError(f"The document does not know {type(field).__name__}.")
@@ -473,7 +474,7 @@ def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
 class Bearer(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Authorization: Bearer <access token>"""
 
-    target_class = "api.tokens.TokenAuthentication"
+    target_class = "api.authentication.TokenAuthentication"
     name = "bearer"
     priority = 1  # before what drf-spectacular brings for its base class
 

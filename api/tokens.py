@@ -10,14 +10,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from rest_framework.request import Request
-from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.login import LoginFailed
 from accounts.models import TokenFamily, User
-from audit import context
 from audit.models import Event
 from audit.recording import record
 
@@ -59,7 +56,7 @@ def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
         token = RefreshToken(refresh_token)  # type: ignore[arg-type]
     except UNREADABLE as error:
         raise InvalidToken from error
-    family = _living_family(token)
+    family = living_family(token)
     tokens = _tokens(family)
     # The condition decides between two that come with the same token: one of them is a thief.
     unspent = TokenFamily.objects.filter(pk=family.pk, refresh_jti=token["jti"])
@@ -89,7 +86,7 @@ def _tokens(family: TokenFamily) -> dict[str, Any]:
     }
 
 
-def _living_family(token: Token) -> TokenFamily:
+def living_family(token: Token) -> TokenFamily:
     """The family of a token, with its user and group; raises InvalidToken if it has ended."""
     try:
         family_id = uuid.UUID(token.get(FAMILY))
@@ -100,20 +97,3 @@ def _living_family(token: Token) -> TokenFamily:
     if family is None or str(family.user.pk) != token.get("sub"):
         raise InvalidToken
     return family
-
-
-class TokenAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access token>`; the scheme in any case (RFC 9110)."""
-
-    def authenticate(self, request: Request) -> tuple[User, TokenFamily] | None:  # type: ignore[override]
-        """The user and the family of the token; None without a bearer token; raises InvalidToken."""
-        scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        try:
-            token = AccessToken(raw.strip().encode("latin-1"))
-        except UNREADABLE as error:
-            raise InvalidToken from error
-        family = _living_family(token)
-        context.act_as(family.user)
-        return family.user, family

@@ -6,7 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus
-from api.wire import Body, Boolean, Choice, Description, Integer, Text
+from api.fields import Boolean, Choice, Description, Integer, Text
+from api.serializers import RequestSerializer
 
 
 class GroupSerializer(serializers.Serializer[Group]):
@@ -28,7 +29,7 @@ class GroupSerializer(serializers.Serializer[Group]):
         return [GroupSerializer(provider).data for provider in providers]
 
 
-class GroupBody(Body):
+class GroupBody(RequestSerializer):
     """POST /groups. Source: manual 7.1.3."""
 
     name = Text(max_length=150)
@@ -43,7 +44,7 @@ class GroupBody(Body):
         return attrs
 
 
-class GroupChanges(Body):
+class GroupChanges(RequestSerializer):
     """PUT /groups/{id}. Source: manual 7.2."""
 
     resource = GroupSerializer
@@ -81,7 +82,7 @@ class Email(Text, serializers.EmailField):
     """An e-mail address."""
 
 
-class UserBody(Body):
+class UserBody(RequestSerializer):
     """POST /users. Source: manual 10.3."""
 
     firstName = Text(source="first_name", max_length=150)
@@ -103,7 +104,7 @@ class UserBody(Body):
         return login
 
 
-class UserChanges(Body):
+class UserChanges(RequestSerializer):
     """PUT /users/{id}: at least one of these. Source: manual 10.4."""
 
     resource = UserSerializer
@@ -123,14 +124,14 @@ class UserChanges(Body):
         return attrs
 
 
-class LoginBody(Body):
+class LoginBody(RequestSerializer):
     """POST /login. Source: manual chapter 2."""
 
     userName = Text(max_length=1000, allow_blank=True)
     password = Text(max_length=1000, allow_blank=True)
 
 
-class ChangePasswordBody(Body):
+class ChangePasswordBody(RequestSerializer):
     """POST /changePassword. Source: manual chapter 3."""
 
     userName = Text(max_length=1000, allow_blank=True)
@@ -138,13 +139,13 @@ class ChangePasswordBody(Body):
     newPassword = Text(max_length=1000, allow_blank=True)
 
 
-class RefreshBody(Body):
+class RefreshBody(RequestSerializer):
     """POST /refresh."""
 
     refresh_token = Text(max_length=4000)
 
 
-class EmptyBody(Body):
+class EmptyBody(RequestSerializer):
     """No attributes."""
 
 

@@ -30,7 +30,7 @@ from api.accounts.serializers import (
     UserSerializer,
 )
 from api.listing import ListQuery, depth_of, parameters
-from api.wire import read_body
+from api.serializers import read_body
 from audit.models import Event
 from audit.recording import record
 from redirect.errors import bad_attribute, conflict, forbidden

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.wire import Body, Boolean, Description, Integer, TextArray
+from api.fields import Boolean, Description, Integer, TextArray
+from api.serializers import RequestSerializer
 from devices import mac
 from devices.models import Access, AccessStatus, Device, Outcome
 
@@ -31,7 +32,7 @@ class DeviceSerializer(serializers.Serializer[Device]):
     description = serializers.CharField(allow_null=True)
 
 
-class DevicesBody(Body):
+class DevicesBody(RequestSerializer):
     """POST /devices."""
 
     group = Integer()
@@ -41,14 +42,14 @@ class DevicesBody(Body):
     description = Description()
 
 
-class DevicesToRemove(Body):
+class DevicesToRemove(RequestSerializer):
     """POST /devices/remove."""
 
     macList = TextArray()
     group = Integer(required=False, allow_null=True)
 
 
-class DevicesToAssociate(Body):
+class DevicesToAssociate(RequestSerializer):
     """POST /locations/{id}/devices/associate."""
 
     macList = TextArray()
@@ -56,7 +57,7 @@ class DevicesToAssociate(Body):
     description = Description()
 
 
-class DevicesToDisassociate(Body):
+class DevicesToDisassociate(RequestSerializer):
     """POST /locations/{id}/devices/disassociate."""
 
     macList = TextArray()

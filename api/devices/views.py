@@ -18,7 +18,7 @@ from api.devices.serializers import (
     DevicesToRemove,
 )
 from api.listing import ListQuery, parameters
-from api.wire import read_body
+from api.serializers import read_body
 from devices import bulk
 from devices.models import Access, AccessQuerySet, Device, DeviceQuerySet
 from locations.models import Location

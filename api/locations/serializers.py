@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.wire import Body, Boolean, Description, Integer, IntegerArray, Text
+from api.fields import Boolean, Description, Integer, IntegerArray, Text
+from api.serializers import RequestSerializer
 from locations import url_template
 from locations.models import Location
 
@@ -22,7 +23,7 @@ class LocationSerializer(serializers.Serializer[Location]):
     mutualAuth = serializers.BooleanField(source="mutual_auth")
 
 
-class LocationAttributes(Body):
+class LocationAttributes(RequestSerializer):
     """What a caller says of a location."""
 
     url = Text(max_length=url_template.MAX_LENGTH)
@@ -54,7 +55,7 @@ class LocationBody(LocationAttributes):
     groupId = Integer(source="group_id")
 
 
-class LocationsToRemove(Body):
+class LocationsToRemove(RequestSerializer):
     """POST /locations/remove."""
 
     idList = IntegerArray()

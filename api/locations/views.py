@@ -12,7 +12,7 @@ from api.access import ScopedView, lock_or_404, update_fields
 from api.listing import ListQuery, parameters
 from api.locations.filters import LocationFilters
 from api.locations.serializers import LocationBody, LocationChanges, LocationSerializer, LocationsToRemove
-from api.wire import read_body
+from api.serializers import read_body
 from audit.models import Event
 from audit.recording import Part, record_list
 from locations.models import Location, LocationQuerySet

@@ -5,12 +5,46 @@ think of them. Source: contract section 2; RFC 8259.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from redirect.errors import ApiError, bad_request
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 20
+
+
+class StrictJSONParser(BaseParser):
+    """application/json and nothing else: REST framework answers 415 for other types."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return load(stream)
+
+
+class JSONOnlyNegotiation(BaseContentNegotiation):
+    """`Accept` is ignored: the manual knows no other form than JSON, and 406 would help nobody."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        content_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 def load(stream: IO[bytes]) -> Any:

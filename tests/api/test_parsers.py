@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api import strict_json
+from api import parsers
 from locations.models import Location
 from redirect.errors import ApiError
 from tests.conftest import Api, Cast, make_location
@@ -146,7 +146,7 @@ def test_accept_is_ignored(administrator: Api, cast: Cast, accept: str) -> None:
 
 
 def load(text: str | bytes) -> Any:
-    return strict_json.load(io.BytesIO(text.encode() if isinstance(text, str) else text))
+    return parsers.load(io.BytesIO(text.encode() if isinstance(text, str) else text))
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])

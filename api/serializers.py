@@ -1,0 +1,66 @@
+"""The attributes of a request body, and how they are read. Source: contract section 2."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from api.listing import parameters
+
+# What tells one object from another: a PUT may send it back, and may not change it.
+IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resellerId", "permissionLevel"})
+
+LONGEST_NAME_SHOWN = 100
+
+
+class RequestSerializer(serializers.Serializer[Any]):
+    """The attributes of a request body; any other attribute is refused.
+
+    For a PUT, `resource` names the serializer of the resource: what it shows may be sent back. Attributes that
+    identify must be unchanged, the other read-only ones are ignored, so that GET, edit, PUT works.
+    """
+
+    resource: ClassVar[type[serializers.Serializer[Any]] | None] = None
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "The request body must be a JSON object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"": [self.error_messages["invalid"]]})
+        errors = self._errors_of_attributes_outside(data)
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            detail: Any = error.detail
+            raise serializers.ValidationError({**errors, **detail}) from error
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+    def _errors_of_attributes_outside(self, data: dict[str, Any]) -> dict[str, list[str]]:
+        """What is wrong with the attributes that this body does not declare."""
+        outside = [name for name in data if name not in self.fields]
+        readable = self.resource().fields if self.resource is not None else {}
+        # Without an instance the answer will be 404, whatever the attributes that identify say.
+        stored = self.resource(self.instance).data if outside and self.resource and self.instance else {}
+        errors = {}
+        for name in outside:
+            if name not in readable:
+                errors[name[:LONGEST_NAME_SHOWN]] = ["Unknown attribute."]
+            elif name in IDENTIFYING and name in stored and not _same(data[name], stored[name]):
+                errors[name] = ["The attribute is not modifiable."]
+        return errors
+
+
+def _same(sent: Any, stored: Any) -> bool:
+    return type(sent) is type(stored) and sent == stored
+
+
+def read_body(body: type[RequestSerializer], request: Request, instance: Model | None = None) -> dict[str, Any]:
+    """The values of a request's body by the names of the model; raises ValidationError (400) naming attributes."""
+    parameters(request)  # a body has no query string beside it
+    serializer = body(instance, data=request.data)
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values

@@ -11,8 +11,31 @@ from rest_framework import serializers
 
 INT64 = 2**63
 
+CONTROLS = r"\x00-\x1F\x7F-\x9F"
+CONTROLS_BUT_LINE_BREAKS = r"\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\x9F"
 
-class Text(serializers.CharField):
+Schema = dict[str, Any]
+
+
+class StrictField(serializers.Field[Any, Any, Any, Any]):
+    """A field of a request body that tells the document what it takes; `schema` adds to that."""
+
+    def __init__(self, *, schema: Schema | None = None, **kwargs: Any) -> None:
+        self.schema = schema or {}
+        super().__init__(**kwargs)
+
+    def documented(self) -> Schema:
+        """The field's JSON Schema, in the form of OpenAPI 3.0."""
+        nullable = {"nullable": True} if self.allow_null else {}
+        description = {"description": self.help_text} if self.help_text else {}
+        return self.accepted() | nullable | description | self.schema
+
+    def accepted(self) -> Schema:
+        """What a value must be, null apart."""
+        raise NotImplementedError
+
+
+class Text(StrictField, serializers.CharField):
     """A JSON string, kept as it was sent; no control characters but, where `lines` is set, line breaks."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
@@ -36,6 +59,14 @@ class Text(serializers.CharField):
             self.fail("blank")
         return super().run_validation(data)
 
+    def accepted(self) -> Schema:
+        controls = CONTROLS_BUT_LINE_BREAKS if self.allowed_controls else CONTROLS
+        schema: Schema = {"type": "string", "maxLength": self.max_length}
+        if self.allow_blank:
+            return schema | {"pattern": f"^[^{controls}]*$"}
+        # something else than spaces
+        return schema | {"minLength": 1, "pattern": rf"^[^{controls}]*[^\s{controls}][^{controls}]*$"}
+
 
 class Description(Text):
     """The optional free text that groups, devices, locations and users have."""
@@ -47,7 +78,7 @@ class Description(Text):
         )
 
 
-class Integer(serializers.IntegerField):
+class Integer(StrictField, serializers.IntegerField):
     """A JSON number without a fraction, within 64 bit."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be a whole number."}
@@ -60,8 +91,11 @@ class Integer(serializers.IntegerField):
             self.fail("invalid")
         return data
 
+    def accepted(self) -> Schema:
+        return {"type": "integer", "format": "int64", "minimum": -INT64, "maximum": INT64 - 1}
 
-class Boolean(serializers.BooleanField):
+
+class Boolean(StrictField, serializers.BooleanField):
     """true or false."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be true or false."}
@@ -71,8 +105,11 @@ class Boolean(serializers.BooleanField):
             self.fail("invalid")
         return data
 
+    def accepted(self) -> Schema:
+        return {"type": "boolean"}
 
-class Choice(serializers.ChoiceField):
+
+class Choice(StrictField, serializers.ChoiceField):
     """One of the strings that the manual lists."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid_choice": "Must be one of {choices}."}
@@ -82,11 +119,15 @@ class Choice(serializers.ChoiceField):
             self.fail("invalid_choice", choices=", ".join(self.choices))
         return data
 
+    def accepted(self) -> Schema:
+        return {"type": "string", "enum": list(self.choices)}
 
-class Array(serializers.ListField):
+
+class Array(StrictField, serializers.ListField):
     """1 to `max_length` values of one JSON type, checked in one pass: 5,000 child validations are dear."""
 
     item_name: str
+    item_type: str
 
     def __init__(self, *, max_length: int = 5000, **kwargs: Any) -> None:
         self.max_items = max_length
@@ -105,11 +146,15 @@ class Array(serializers.ListField):
         """Whether this may be an entry."""
         raise NotImplementedError
 
+    def accepted(self) -> Schema:
+        items = {"type": self.item_type}
+        return {"type": "array", "items": items, "minItems": 1, "maxItems": self.max_items}
+
 
 class TextArray(Array):
     """A JSON array of strings."""
 
-    item_name = "string"
+    item_name = item_type = "string"
     child = serializers.CharField()
 
     def takes(self, item: Any) -> bool:
@@ -119,7 +164,7 @@ class TextArray(Array):
 class IntegerArray(Array):
     """A JSON array of whole numbers."""
 
-    item_name = "whole number"
+    item_name, item_type = "whole number", "integer"
     child = serializers.IntegerField()
 
     def takes(self, item: Any) -> bool:

@@ -64,3 +64,32 @@ def read_body(body: type[RequestSerializer], request: Request, instance: Model |
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data
     return values
+
+
+# --- Answers that several addresses give ----------------------------------------------------------------------
+
+
+class Error(serializers.Serializer[Any]):
+    """What every answer from 400 up says."""
+
+    class ErrorAttribute(serializers.Serializer[Any]):
+        """What is wrong with one attribute of the body."""
+
+        field = serializers.CharField()
+        description = serializers.CharField()
+
+    description = serializers.CharField()
+    errors = serializers.ListField(child=ErrorAttribute(), required=False)  # type: ignore[assignment]
+
+
+class Done(serializers.Serializer[Any]):
+    """What was done, in a sentence."""
+
+    description = serializers.CharField()
+
+
+class Created(serializers.Serializer[Any]):
+    """What was created, and its address."""
+
+    id = serializers.IntegerField()
+    url = serializers.CharField()

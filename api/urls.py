@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import openapi
+from api import schema
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
 from api.audit import openapi as _audit_in_the_document  # noqa: F401
@@ -78,6 +78,6 @@ urlpatterns = [
     *api("locations/<int:id>/devices", devices.LocationDevicesView, "location-devices"),
     *api("locations/<int:id>/devices/associate", devices.AssociateView, "associate"),
     *api("locations/<int:id>/devices/disassociate", devices.DisassociateView, "disassociate"),
-    path("schema", openapi.SchemaView.as_view(), name="schema"),
-    path("docs", openapi.DocsView.as_view(), name="docs"),
+    path("schema", schema.SchemaView.as_view(), name="schema"),
+    path("docs", schema.DocsView.as_view(), name="docs"),
 ]

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db.models import Q
 
 from accounts.models import Group, User
-from api.listing import LOOKUPS, Date, Filters, Flag, Number, Search, Text
+from api.filters import LOOKUPS, ClauseFilterSet, Date, Flag, Number, Search, Text
 from redirect.db.search import among, contains
 
 
@@ -35,7 +35,7 @@ class Login(Text):
     lookups: ClassVar = LOOKUPS | {"=": "iexact"}
 
 
-class UserFilters(Filters):
+class UserFilters(ClauseFilterSet):
     """GET /users"""
 
     id = Number("id")
@@ -55,4 +55,4 @@ class UserFilters(Filters):
     phone2 = Text("phone2", optional=True)
     lastLogin = Date("last_login", optional=True)
     userBlockTime = Date("active_block", optional=True)
-    search = Search(matching_users)
+    search = Search(matching_users, "all attributes but dates, counts and booleans")

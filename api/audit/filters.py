@@ -9,7 +9,7 @@ from accounts.models import Group, User
 from api.accounts.filters import Login
 from api.audit.visibility import concerning, objects_visible_to
 from api.filter_grammar import Value
-from api.listing import EQUALITY, LOOKUPS, Date, Filters, Number, Text
+from api.filters import EQUALITY, LOOKUPS, ClauseFilterSet, Date, Number, Text
 from audit.models import number_of
 from devices import mac
 from devices.models import Device
@@ -85,7 +85,7 @@ class OfGroup(Number):
         return concerning([group_id]) if in_scope else NONE
 
 
-class EntryFilters(Filters):
+class EntryFilters(ClauseFilterSet):
     """GET /audit"""
 
     id = Number("id")

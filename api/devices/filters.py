@@ -4,7 +4,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from api.filter_grammar import Value
-from api.listing import Date, Filters, Flag, Number, Search, Text
+from api.filters import ClauseFilterSet, Date, Flag, Number, Search, Text
 from devices import mac
 from devices.search import TENANT_ATTRIBUTES, matching
 
@@ -33,7 +33,7 @@ def matching_devices(user: User, term: str) -> Q:
     return matching(term, TENANT_ATTRIBUTES, viewer=user)
 
 
-class DeviceFilters(Filters):
+class DeviceFilters(ClauseFilterSet):
     """GET /devices"""
 
     id = Number("id")
@@ -48,10 +48,10 @@ class DeviceFilters(Filters):
     description = Text("description", optional=True)
     group = Number("group_id", sortable=False)
     assigned = Assigned("location", sortable=False)
-    search = Search(matching_devices)
+    search = Search(matching_devices, "`mac`, `locationId`, `groupName` and `description`")
 
 
-class AccessFilters(Filters):
+class AccessFilters(ClauseFilterSet):
     """GET /accesses and /devices/{id}/accesses"""
 
     time = Date("time")

@@ -1,7 +1,5 @@
 """What the document says of devices, and of what a phone sees. Source: manual chapters 8 and 11."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers
 
@@ -16,6 +14,7 @@ from api.devices.serializers import (
     DevicesToDisassociate,
     DevicesToRemove,
 )
+from api.fields import Schema
 from api.openapi import (
     CHANGING,
     CREATING,
@@ -24,11 +23,9 @@ from api.openapi import (
     PAGING,
     READING,
     READING_ONE,
-    Schema,
     answer,
     describe,
     done,
-    error_response,
     list_parameters,
     page_of,
     refusal,
@@ -295,54 +292,3 @@ describe(
     duplicateMACSameGroup="Devices that the group already has.",
     duplicateMACOtherGroup="Devices that another group has; they are left alone.",
 )
-
-# --- The phone's look-up ---------------------------------------------------------------------------------------
-
-LOOK_UP: Schema = {
-    "get": {
-        "operationId": "lookUpPhone",
-        "tags": ["Phones"],
-        "summary": "Where a device gets its configuration",
-        "description": (
-            "What a device asks when it boots, on the root of the service and without a token; HEAD is answered "
-            "alike. `Host` is not checked here. Every request of a known device is counted, and shown in the "
-            "device and its location."
-        ),
-        "parameters": [
-            {
-                "name": "mac",
-                "in": "path",
-                "required": True,
-                "description": "The MAC in any accepted spelling, and perhaps `.cfg`, `.ini`, `.xml` or `.txt`.",
-                "schema": {"type": "string", "pattern": rf"^({SPELLINGS})(\.(cfg|ini|xml|txt))?$"},
-                "example": "00908F9D8992",
-            }
-        ],
-        "responses": {
-            "302": {
-                "description": "To the URL of the location, with its placeholders filled in. The body is empty.",
-                "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
-            },
-            "404": error_response(
-                404,
-                "The MAC is unknown, the device has no location, or its location demands a client certificate "
-                "that was not shown: the same answer for all three.",
-                "device MAC 00908FAAAAAA was not found",
-            ),
-            "429": error_response(
-                429, "The source asked for too many MACs that were not redirected. Others are never limited."
-            ),
-            "503": error_response(503),
-        },
-    }
-}
-
-
-def add_look_up(result: Schema, **kwargs: Any) -> Schema:
-    """A hook: a middleware answers phones, which the generator does not see."""
-    for status in ("429", "503"):
-        LOOK_UP["get"]["responses"][status]["headers"] = {
-            "Retry-After": {"$ref": "#/components/headers/Retry-After"}
-        }
-    result["paths"]["/{mac}"] = LOOK_UP
-    return result

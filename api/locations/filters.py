@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts.models import Group, User
-from api.listing import Date, Filters, Flag, Number, Search, Text
+from api.filters import ClauseFilterSet, Date, Flag, Number, Search, Text
 from redirect.db.search import among, contains
 
 
@@ -13,7 +13,7 @@ def matching_locations(user: User, term: str) -> Q:
     return contains(term, texts=("url", "description"), ids=("id",)) | groups
 
 
-class LocationFilters(Filters):
+class LocationFilters(ClauseFilterSet):
     """GET /locations"""
 
     id = Number("id")
@@ -25,4 +25,4 @@ class LocationFilters(Filters):
     lastAccess = Date("last_access", optional=True)
     mutualAuth = Flag("mutual_auth")
     group = Number("group_id", sortable=False)
-    search = Search(matching_locations)
+    search = Search(matching_locations, "`id`, `url`, `groupId`, `groupName` and `description`")

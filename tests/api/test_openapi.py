@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 from openapi_spec_validator import validate
 
-from api.openapi import HEADERS_OF
+from api.schema import HEADERS_OF
 from tests.conftest import Api, Cast, make_device, make_location
 from tests.routes import ROUTES
 

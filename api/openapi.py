@@ -64,8 +64,12 @@ def list_parameters(filters: type[ClauseFilterSet], *examples: str, searched: st
     """filter, sort, depth, page and limit of a resource."""
     view = type("view", (), {"filterset_class": filters})
     told = [backend().get_schema_operation_parameters(view)[0] for backend in (ClauseFilterBackend, SortBackend)]
+    shown = [[OpenApiExample(text, text) for text in examples], [OpenApiExample("-id", "-id")]]
     return [
-        *(OpenApiParameter(p["name"], p["schema"], description=p["description"]) for p in told),
+        *(
+            OpenApiParameter(p["name"], p["schema"], description=p["description"], examples=e)
+            for p, e in zip(told, shown, strict=True)
+        ),
         DEPTH,
         *PAGING,
     ]

@@ -4,15 +4,13 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import schema
+from api import locations, schema
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
 from api.audit import openapi as _audit_in_the_document  # noqa: F401
 from api.audit import views as audit
 from api.devices import openapi as _devices_in_the_document  # noqa: F401
 from api.devices import views as devices
-from api.locations import openapi as _locations_in_the_document  # noqa: F401
-from api.locations import views as locations
 from devices import mac
 
 

@@ -10,7 +10,7 @@ from api.accounts.serializers import GroupSerializer, UserSerializer
 from api.audit.filters import OBJECT_TYPES
 from api.audit.visibility import objects_visible_to
 from api.devices.serializers import DeviceSerializer
-from api.locations.serializers import LocationSerializer
+from api.locations import LocationSerializer
 from audit.context import Source
 from audit.models import MOVES, Entry, Event, mac_of
 from devices import mac

@@ -163,7 +163,7 @@ def test_the_grammar_and_the_decisions_are_described(document):
 )
 def test_the_filter_lists_its_fields(operations, path, fields):
     by_name = {p["name"]: p for p in operations["GET", path]["parameters"]}
-    assert list(by_name) == ["filter", "sort", "depth", "page", "limit"]
+    assert set(by_name) == {"filter", "sort", "depth", "page", "limit"}
     for name in fields.split():
         assert f"`{name}`" in by_name["filter"]["description"]
     pattern = by_name["filter"]["schema"]["pattern"]

@@ -1,1 +1,0 @@
-"""Locations over HTTP."""

@@ -68,14 +68,18 @@ class Text(StrictField, serializers.CharField):
         return schema | {"minLength": 1, "pattern": rf"^[^{controls}]*[^\s{controls}][^{controls}]*$"}
 
 
-class Description(Text):
+class OptionalText(Text):
+    """A string that may be absent, null or empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, allow_blank=True, required=False, **kwargs)
+
+
+class Description(OptionalText):
     """The optional free text that groups, devices, locations and users have."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            **{"lines": True, "max_length": 1000, "allow_null": True, "allow_blank": True, "required": False}
-            | kwargs
-        )
+        super().__init__(lines=True, max_length=1000, **kwargs)
 
 
 class Integer(StrictField, serializers.IntegerField):

@@ -42,12 +42,14 @@ class View(GenericAPIView[Any]):
     responses: ClassVar[dict[str, Responses]] = {}
 
     query: Mapping[str, str]
+    depth: int
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query string, once it is known that the caller may ask at all."""
         super().initial(request, *args, **kwargs)
         if request.method in self.allowed_methods:
             self.query = _query(request, self.query_parameters if request.method in SAFE_METHODS else ())
+            self.depth = _depth(self.query)
 
     @property
     def user(self) -> User:
@@ -56,18 +58,10 @@ class View(GenericAPIView[Any]):
         assert isinstance(user, User)
         return user
 
-    @property
-    def depth(self) -> int:
-        """`depth`: 0 for the high-level groups alone, 1 (default) for these and their providers."""
-        depth = self.query.get("depth", "1")
-        if depth not in ("0", "1"):
-            raise bad_request("depth must be 0 or 1.")
-        return int(depth)
-
-    def get_queryset(self) -> Any:
+    def get_queryset(self, *, depth: int = 1) -> Any:
         """The rows of `queryset` that are in the caller's scope."""
         rows: Any = super().get_queryset()
-        return rows.visible_to(self.user)
+        return rows.visible_to(self.user, depth=depth)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {"user": self.user}
@@ -102,13 +96,9 @@ class ListView(View):
 
     rows: QuerySet[Any]
 
-    def get_queryset(self) -> Any:
-        rows: Any = GenericAPIView.get_queryset(self)
-        return rows.visible_to(self.user, depth=self.depth)
-
     def page(self) -> Response:
         """The page that the query string asks for."""
-        self.rows = self.get_queryset()
+        self.rows = self.get_queryset(depth=self.depth)
         page = self.paginate_queryset(self.filter_queryset(self.rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -119,7 +109,11 @@ class DetailView(View):
     def retrieve(self, **key: Any) -> Response:
         """The row, or 204."""
         row = self.get_queryset().filter(**key).first()
-        return Response(self.get_serializer(row).data) if row else Response(status=204)
+        return Response(self.show(row)) if row else Response(status=204)
+
+    def show(self, row: Any) -> Any:
+        """The row on the wire."""
+        return self.get_serializer(row).data
 
     def update(self, id: int) -> Response:
         """Change the row by the body, and show it."""
@@ -128,7 +122,7 @@ class DetailView(View):
         with transaction.atomic():
             row = lock_or_404(visible)
             self.change(row, changes)
-        return Response(self.get_serializer(row).data)
+        return Response(self.show(row))
 
     def read_changes(self, row: Model | None) -> dict[str, Any]:
         """What the body asks for. Without a row, the answer will be 404."""
@@ -176,3 +170,11 @@ def _query(request: Request, known: tuple[str, ...]) -> dict[str, str]:
             raise bad_request(f"The query parameter '{name}' is given more than once.")
         query[name] = values[0]
     return query
+
+
+def _depth(query: Mapping[str, str]) -> int:
+    """`depth`: 0 for the high-level groups alone, 1 (default) for these and their providers."""
+    depth = query.get("depth", "1")
+    if depth not in ("0", "1"):
+        raise bad_request("depth must be 0 or 1.")
+    return int(depth)

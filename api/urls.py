@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import locations, schema
+from api import groups, locations, schema
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
 from api.audit import openapi as _audit_in_the_document  # noqa: F401
@@ -52,8 +52,8 @@ urlpatterns = [
     *api("logout", accounts.LogoutView, "logout"),
     *api("refresh", accounts.RefreshView, "refresh"),
     *api("changePassword", accounts.ChangePasswordView, "change-password"),
-    *api("groups", accounts.GroupsView, "groups"),
-    *api("groups/<int:id>", accounts.GroupView, "group"),
+    *api("groups", groups.GroupsView, "groups"),
+    *api("groups/<int:id>", groups.GroupView, "group"),
     *api("users", accounts.UsersView, "users"),
     *api("users/me", accounts.OwnUserView, "own-user"),
     *api("users/<int:id>", accounts.UserView, "user"),

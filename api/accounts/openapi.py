@@ -5,9 +5,7 @@ from typing import Any
 from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
-    extend_schema_field,
     extend_schema_view,
-    inline_serializer,
 )
 from rest_framework import serializers
 
@@ -17,9 +15,6 @@ from api.accounts.filters import UserFilters
 from api.accounts.serializers import (
     ChangePasswordBody,
     EmptyBody,
-    GroupBody,
-    GroupChanges,
-    GroupSerializer,
     LoginAnswer,
     LoginBody,
     RefreshBody,
@@ -31,10 +26,8 @@ from api.openapi import (
     CHANGING,
     CREATING,
     DELETING,
-    DEPTH,
     ID,
     NOT_THERE,
-    NOTHING,
     READING,
     READING_ONE,
     Error,
@@ -50,24 +43,6 @@ from api.openapi import (
     sent,
 )
 
-PROVIDER = {
-    "id": 6,
-    "name": "provider 6 of reseller 2",
-    "groupType": "Provider",
-    "address": "aaa",
-    "description": "second provider of reseller 2",
-    "resellerId": 2,
-    "locationCount": 1,
-    "deviceCount": 1,
-    "providers": [],
-}
-OTHER_PROVIDER = PROVIDER | {
-    "id": 4,
-    "name": "provider 4 of reseller 2",
-    "address": "address 1",
-    "description": "provider 4 desc",
-    "deviceCount": 2,
-}
 USER = {
     "id": 1,
     "firstName": "avi",
@@ -195,93 +170,6 @@ extend_schema_view(
     )
 )(views.LogoutView)
 
-# --- Groups ----------------------------------------------------------------------------------------------------
-
-GROUP_NAME_TAKEN = refusal(
-    409, "The name is taken among the providers of the reseller, or among resellers.", views.NAME_TAKEN
-)
-
-extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Group"}})(
-    GroupSerializer.get_providers
-)
-
-extend_schema_view(
-    get=extend_schema(
-        operation_id="listGroups",
-        tags=["Groups"],
-        summary="All groups in your scope",
-        description=(
-            "A flat array by id, without pages. Each reseller has its providers also nested in `providers`; with "
-            "`depth=0` there are only the high-level groups, and `providers` is empty. Counts are of the group "
-            "itself."
-        ),
-        parameters=[DEPTH],
-        responses=answer(
-            inline_serializer("Groups", {"groups": GroupSerializer(many=True)}),
-            "The groups.",
-            {"groups": [OTHER_PROVIDER, PROVIDER]},
-        )
-        | NOTHING
-        | READING,
-    ),
-    post=extend_schema(
-        operation_id="createGroup",
-        tags=["Groups"],
-        summary="Create a group",
-        description=(
-            "A reseller's Administrator creates Providers under the own reseller, and may leave out `resellerId`. "
-            "Only the platform operator creates Resellers, and must name the reseller of a Provider."
-        ),
-        request=GroupBody,
-        examples=[
-            sent(
-                {
-                    "name": "group 1",
-                    "groupType": "Provider",
-                    "address": "Gan Yavne Israel",
-                    "description": "Example group description",
-                    "resellerId": 2,
-                }
-            )
-        ],
-        responses=created("groups", 3) | CREATING | GROUP_NAME_TAKEN,
-    ),
-)(views.GroupsView)
-
-extend_schema_view(
-    get=extend_schema(
-        operation_id="getGroup",
-        tags=["Groups"],
-        summary="One group",
-        description="With `depth=0` only a high-level group of your scope, without its providers.",
-        parameters=[ID, DEPTH],
-        responses=answer(GroupSerializer, "The group.", PROVIDER) | NOT_THERE | READING_ONE,
-    ),
-    put=extend_schema(
-        operation_id="updateGroup",
-        tags=["Groups"],
-        summary="Change name, address or description of a group",
-        description="Administrators only. An attribute that is absent stays as it is.",
-        parameters=[ID],
-        request=GroupChanges,
-        examples=[sent({"name": "group 2", "address": "Second address", "description": "New description"})],
-        responses=answer(GroupSerializer, "The group as it is now.", PROVIDER) | CHANGING | GROUP_NAME_TAKEN,
-    ),
-    delete=extend_schema(
-        operation_id="deleteGroup",
-        tags=["Groups"],
-        summary="Delete a group",
-        description=(
-            "A reseller's Administrator deletes Providers of the own reseller; only the platform operator deletes "
-            "Resellers. A group that still has providers, devices, locations or users stays."
-        ),
-        parameters=[ID],
-        responses=done("Group deleted")
-        | DELETING
-        | refusal(409, "Something still belongs to the group.", "The group still has devices."),
-    ),
-)(views.GroupView)
-
 # --- Users -----------------------------------------------------------------------------------------------------
 
 extend_schema_view(
@@ -388,22 +276,6 @@ extend_schema_view(
 )(views.OwnUserView)
 
 # --- Attributes ------------------------------------------------------------------------------------------------
-
-_GROUP: dict[str, Any] = {
-    "name": "Unique among the providers of a reseller, and among resellers.",
-    "address": "Its address.",
-    "description": "Anything else.",
-}
-describe(
-    "Group",
-    **_GROUP,
-    resellerId="The reseller of a Provider.",
-    locationCount="Locations of the group itself.",
-    deviceCount="Devices of the group itself.",
-    providers="The visible providers of a reseller.",
-)
-describe("GroupBody", **_GROUP, resellerId="The reseller of a Provider. Absent or null: your own reseller.")
-describe("GroupChanges", **_GROUP)
 
 _PASSWORD = {
     "minLength": 8,

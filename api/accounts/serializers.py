@@ -5,53 +5,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus
+from accounts.models import LOGIN_PATTERN, GroupType, Level, LoginStatus
 from api.fields import Boolean, Choice, Description, Integer, Text
 from api.serializers import RequestSerializer
-
-
-class GroupSerializer(serializers.Serializer[Group]):
-    """A group, with its providers nested. Source: manual 7.1."""
-
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    groupType = serializers.ChoiceField(source="group_type", choices=GroupType.choices)
-    address = serializers.CharField(allow_null=True)
-    description = serializers.CharField(allow_null=True)
-    resellerId = serializers.IntegerField(source="reseller_id", allow_null=True)
-    locationCount = serializers.IntegerField(source="location_count")
-    deviceCount = serializers.IntegerField(source="device_count")
-    providers = serializers.SerializerMethodField()
-
-    def get_providers(self, group: Group) -> list[dict[str, Any]]:
-        """The visible providers of a reseller, as the context's `providers` (by reseller id) has them."""
-        providers = self.context.get("providers", {}).get(group.pk, [])
-        return [GroupSerializer(provider).data for provider in providers]
-
-
-class GroupBody(RequestSerializer):
-    """POST /groups. Source: manual 7.1.3."""
-
-    name = Text(max_length=150)
-    groupType = Choice(source="group_type", choices=GroupType.choices)
-    address = Text(max_length=1000, required=False, allow_null=True, allow_blank=True)
-    description = Description()
-    resellerId = Integer(source="reseller_id", required=False, allow_null=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["group_type"] == GroupType.RESELLER and attrs.get("reseller_id") is not None:
-            raise serializers.ValidationError({"resellerId": "Only a Provider has a reseller."})
-        return attrs
-
-
-class GroupChanges(RequestSerializer):
-    """PUT /groups/{id}. Source: manual 7.2."""
-
-    resource = GroupSerializer
-
-    name = Text(max_length=150, required=False, allow_null=True)
-    address = Text(max_length=1000, required=False, allow_null=True, allow_blank=True)
-    description = Description()
 
 
 class UserSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import groups, locations, schema
+from api import groups, locations, schema, users
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
 from api.audit import openapi as _audit_in_the_document  # noqa: F401
@@ -54,13 +54,13 @@ urlpatterns = [
     *api("changePassword", accounts.ChangePasswordView, "change-password"),
     *api("groups", groups.GroupsView, "groups"),
     *api("groups/<int:id>", groups.GroupView, "group"),
-    *api("users", accounts.UsersView, "users"),
-    *api("users/me", accounts.OwnUserView, "own-user"),
-    *api("users/<int:id>", accounts.UserView, "user"),
+    *api("users", users.UsersView, "users"),
+    *api("users/me", users.OwnUserView, "own-user"),
+    *api("users/<int:id>", users.UserView, "user"),
     # The manual's examples say /user: the same views.
-    *api("user", accounts.UsersView, "users-alias"),
-    *api("user/me", accounts.OwnUserView, "own-user-alias"),
-    *api("user/<int:id>", accounts.UserView, "user-alias"),
+    *api("user", users.UsersView, "users-alias"),
+    *api("user/me", users.OwnUserView, "own-user-alias"),
+    *api("user/<int:id>", users.UserView, "user-alias"),
     *api("devices", devices.DevicesView, "devices"),
     *api("devices/remove", devices.DevicesRemoveView, "devices-remove"),
     *api("devices/<device_id:id>", devices.DeviceView, "device"),

@@ -1,7 +1,5 @@
 """What the document says of logins, groups and users. Source: manual chapters 2, 3, 7 and 10."""
 
-from typing import Any
-
 from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
@@ -9,59 +7,26 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from accounts.models import LOGIN_PATTERN
 from api.accounts import views
-from api.accounts.filters import UserFilters
 from api.accounts.serializers import (
     ChangePasswordBody,
     EmptyBody,
     LoginAnswer,
     LoginBody,
     RefreshBody,
-    UserBody,
-    UserChanges,
-    UserSerializer,
 )
 from api.openapi import (
-    CHANGING,
-    CREATING,
-    DELETING,
-    ID,
-    NOT_THERE,
-    READING,
-    READING_ONE,
     Error,
     answer,
-    created,
     describe,
     done,
     example_of,
-    list_parameters,
-    page_of,
     refusal,
     refusals,
     sent,
 )
+from api.users import USER
 
-USER = {
-    "id": 1,
-    "firstName": "avi",
-    "lastName": "umaha",
-    "groupType": "Provider",
-    "groupName": "provider 1",
-    "permissionLevel": "Administrator",
-    "email": "aviu@mydomain.com",
-    "description": "great",
-    "forceChangePasswordNextLogin": False,
-    "lastLoginStatus": "Success",
-    "failLoginAttempts": 0,
-    "login": "aviu",
-    "group": 1,
-    "phone1": "054852188445",
-    "phone2": None,
-    "lastLogin": "2019-04-28T18:16:04+0000",
-    "userBlockTime": None,
-}
 LOGGED_IN = {
     "user": USER,
     "access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
@@ -71,8 +36,6 @@ LOGGED_IN = {
     "id_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.e30.dGhpcmQ",
     "description": "Login succeeded",
 }
-
-HASHING = refusal(429, "Too many passwords are being hashed at this moment.")
 
 
 class LoginRefusal(Error):
@@ -170,111 +133,6 @@ extend_schema_view(
     )
 )(views.LogoutView)
 
-# --- Users -----------------------------------------------------------------------------------------------------
-
-extend_schema_view(
-    get=extend_schema(
-        operation_id="listUsers",
-        tags=["Users"],
-        summary="Users in your scope",
-        description="Administrators only. `/api/v1/user` is an alias of this address, for all its methods.",
-        parameters=list_parameters(
-            UserFilters,
-            "(group=1,search~'avi')",
-            "permissionLevel='Administrator';'Operator',lastLogin<'2026-01-01T00:00:00+0000'",
-            searched="all attributes but dates, counts and booleans",
-        ),
-        responses=page_of("users", UserSerializer, USER) | READING,
-    ),
-    post=extend_schema(
-        operation_id="createUser",
-        tags=["Users"],
-        summary="Create a user",
-        description=(
-            "Administrators only, for the own group or one below it. A login is unique in any case. The password "
-            "has 8 to 128 characters, and is not a common one and not the login."
-        ),
-        request=UserBody,
-        examples=[
-            sent(
-                {
-                    "firstName": "Avi",
-                    "lastName": "Usher",
-                    "password": "correct horse 7",
-                    "permissionLevel": "Administrator",
-                    "forceChangePasswordNextLogin": False,
-                    "email": "aviu@mydomain.com",
-                    "description": "great",
-                    "login": "aviu",
-                    "group": 1,
-                    "phone1": "054852188445",
-                    "phone2": "08545421555",
-                }
-            )
-        ],
-        responses=created("users", 1)
-        | CREATING
-        | refusal(409, "The login is taken.", views.LOGIN_TAKEN)
-        | HASHING,
-    ),
-)(views.UsersView)
-
-extend_schema_view(
-    get=extend_schema(
-        operation_id="getUser",
-        tags=["Users"],
-        summary="One user",
-        description="The own user at every level, others for Administrators. Alias: `/api/v1/user/{id}`.",
-        parameters=[ID],
-        responses=answer(UserSerializer, "The user.", USER) | NOT_THERE | READING_ONE,
-    ),
-    put=extend_schema(
-        operation_id="updateUser",
-        tags=["Users"],
-        summary="Change a user",
-        description=(
-            "Administrators only; at least one of the attributes that can be changed. A new password ends all "
-            "tokens of the user, and a block. Alias: `/api/v1/user/{id}`."
-        ),
-        parameters=[ID],
-        request=UserChanges,
-        examples=[
-            sent(
-                {
-                    "firstName": "Avi",
-                    "lastName": "Usher",
-                    "password": "correct horse 7",
-                    "forceChangePasswordNextLogin": False,
-                    "email": "aviu@mydomain.com",
-                    "description": "great",
-                    "login": "aviu",
-                    "phone1": "054852188445",
-                    "phone2": None,
-                }
-            )
-        ],
-        responses=answer(UserSerializer, "The user as it is now.", USER) | CHANGING | HASHING,
-    ),
-    delete=extend_schema(
-        operation_id="deleteUser",
-        tags=["Users"],
-        summary="Delete a user",
-        description="Administrators only, and not oneself. Alias: `/api/v1/user/{id}`.",
-        parameters=[ID],
-        responses=done("User deleted") | DELETING | refusal(409, "It is you.", "You cannot delete yourself."),
-    ),
-)(views.UserView)
-
-extend_schema_view(
-    get=extend_schema(
-        operation_id="getOwnUser",
-        tags=["Users"],
-        summary="The user who asks",
-        description="Alias: `/api/v1/user/me`.",
-        responses=answer(UserSerializer, "The user.", USER) | READING,
-    )
-)(views.OwnUserView)
-
 # --- Attributes ------------------------------------------------------------------------------------------------
 
 _PASSWORD = {
@@ -283,34 +141,6 @@ _PASSWORD = {
     "description": "Not a common one, and not the login.",
     "format": "password",
 }
-_USER: dict[str, Any] = {
-    "description": "Anything else.",
-    "phone1": "Primary phone number.",
-    "phone2": "Secondary phone number.",
-    "forceChangePasswordNextLogin": "Whether the next login is refused until the password is changed.",
-}
-_EMAIL = {"description": "An e-mail address, or empty.", "anyOf": [{"format": "email"}, {"maxLength": 0}]}
-describe(
-    "User",
-    **_USER,
-    groupType="Of the group. Null for the platform operator.",
-    failLoginAttempts="Failed logins since the last good one.",
-    lastLoginStatus="How the last attempt to log in ended.",
-    lastLogin="When the last attempt to log in was.",
-    userBlockTime="Since when logins are refused; null if they are not.",
-    group="The id of the group. Null for the platform operator.",
-)
-describe(
-    "UserBody",
-    **_USER,
-    email=_EMAIL,
-    password=_PASSWORD,
-    login={"pattern": LOGIN_PATTERN.replace(r"\Z", "$"), "description": "Unique in any case; kept as it is sent."},
-    group="The id of the own group, or of one below it.",
-)
-describe(
-    "UserChanges", **_USER, email=_EMAIL, password=_PASSWORD | {"description": "Ends all tokens of the user."}
-)
 describe("ChangePasswordBody", newPassword=_PASSWORD)
 describe(
     "LoginAnswer",

@@ -6,10 +6,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import F, Q
 
 from accounts.models import Group, User
-from api.accounts.filters import Login
 from api.audit.visibility import concerning, objects_visible_to
 from api.filter_grammar import Value
 from api.filters import EQUALITY, LOOKUPS, ClauseFilterSet, Date, Number, Text
+from api.users import LoginFilter
 from audit.models import number_of
 from devices import mac
 from devices.models import Device
@@ -95,7 +95,7 @@ class EntryFilters(ClauseFilterSet):
     objectId = Number("object_id", optional=True)
     object = ObjectName("object_repr")
     mac = MAC("listed", sortable=False)
-    user = Login("shown_login", optional=True)
+    user = LoginFilter("shown_login", optional=True)
     address = Address("shown_address", optional=True)
     source = Text("source")
     requestId = Text("cid", optional=True)

@@ -6,12 +6,12 @@ from django.contrib.contenttypes.models import ContentType
 from rest_framework import serializers
 
 from accounts.models import User
-from api.accounts.serializers import UserSerializer
 from api.audit.filters import OBJECT_TYPES
 from api.audit.visibility import objects_visible_to
 from api.devices.serializers import DeviceSerializer
 from api.groups import GroupSerializer
 from api.locations import LocationSerializer
+from api.users import UserSerializer
 from audit.context import Source
 from audit.models import MOVES, Entry, Event, mac_of
 from devices import mac

@@ -113,6 +113,16 @@ class Boolean(StrictField, serializers.BooleanField):
         return {"type": "boolean"}
 
 
+class OptionalBoolean(Boolean):
+    """true or false; null means false."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, required=False, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> bool:
+        return bool(super().run_validation(data))
+
+
 class Choice(StrictField, serializers.ChoiceField):
     """One of the strings that the manual lists."""
 

@@ -104,6 +104,9 @@ class GroupChanges(RequestSerializer):
         return attrs
 
 
+GROUPS = inline_serializer("Groups", {"groups": GroupSerializer(many=True)})
+
+
 class GroupsView(View):
     """GET and POST /groups. Source: manual 7.1."""
 
@@ -115,10 +118,7 @@ class GroupsView(View):
     serializer_class = GroupSerializer
     request_class = GroupBody
     responses: ClassVar = {
-        "GET": answer(
-            inline_serializer("Groups", {"groups": GroupSerializer(many=True)}), "The groups.", {"groups": [GROUP]}
-        )
-        | NOTHING,
+        "GET": answer(GROUPS, "The groups.", {"groups": [GROUP]}) | NOTHING,
         "POST": NAME_TAKEN_REFUSAL,
     }
 

@@ -72,7 +72,7 @@ class LocationAttributes(RequestSerializer):
         schema={"maxLength": url_template.MAX_LENGTH, "pattern": URL_PATTERN},
     )
     description = fields.Description()
-    mutualAuth = fields.Boolean(source="mutual_auth", required=False, allow_null=True, help_text=MUTUAL_AUTH)
+    mutualAuth = fields.OptionalBoolean(source="mutual_auth", help_text=MUTUAL_AUTH)
 
     def validate_url(self, url: str) -> str:
         """A URL template, as manual 9.1 has it."""
@@ -82,10 +82,6 @@ class LocationAttributes(RequestSerializer):
             raise serializers.ValidationError(str(error)) from error
         return url
 
-    def validate_mutualAuth(self, mutual_auth: bool | None) -> bool:
-        """None means the default: off."""
-        return bool(mutual_auth)
-
 
 @example({"url": "http://location/of/configuration/6", "description": None})
 class LocationChanges(LocationAttributes):
@@ -93,11 +89,8 @@ class LocationChanges(LocationAttributes):
 
     resource = LocationSerializer
 
-    mutualAuth = fields.Boolean(
-        source="mutual_auth",
-        required=False,
-        allow_null=True,
-        help_text=f"{MUTUAL_AUTH} Null turns it off, absence leaves it.",
+    mutualAuth = fields.OptionalBoolean(
+        source="mutual_auth", help_text=f"{MUTUAL_AUTH} Null turns it off, absence leaves it."
     )
 
 

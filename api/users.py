@@ -130,19 +130,13 @@ class UserBody(RequestSerializer):
     group = fields.Integer(help_text="The id of the own group, or of one below it.")
     phone1 = fields.OptionalText(max_length=40, help_text=PHONE1)
     phone2 = fields.OptionalText(max_length=40, help_text=PHONE2)
-    forceChangePasswordNextLogin = fields.Boolean(
-        source="force_change_password", required=False, allow_null=True, help_text=FORCE_CHANGE
-    )
+    forceChangePasswordNextLogin = fields.OptionalBoolean(source="force_change_password", help_text=FORCE_CHANGE)
 
     def validate_login(self, login: str) -> str:
         """ASCII, so that comparing in any case means the same everywhere."""
         if not re.match(LOGIN_PATTERN, login):
             raise serializers.ValidationError("Use ASCII letters, digits and . _ @ + - only.")
         return login
-
-    def validate_forceChangePasswordNextLogin(self, due: bool | None) -> bool:
-        """None means the default: no."""
-        return bool(due)
 
 
 @example(CHANGES)
@@ -164,13 +158,7 @@ class UserChanges(RequestSerializer):
     description = fields.Description(help_text=DESCRIPTION)
     phone1 = fields.OptionalText(max_length=40, help_text=PHONE1)
     phone2 = fields.OptionalText(max_length=40, help_text=PHONE2)
-    forceChangePasswordNextLogin = fields.Boolean(
-        source="force_change_password", required=False, allow_null=True, help_text=FORCE_CHANGE
-    )
-
-    def validate_forceChangePasswordNextLogin(self, due: bool | None) -> bool:
-        """None means the default: no."""
-        return bool(due)
+    forceChangePasswordNextLogin = fields.OptionalBoolean(source="force_change_password", help_text=FORCE_CHANGE)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:

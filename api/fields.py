@@ -7,14 +7,28 @@ Source: contract section 2.
 import unicodedata
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from devices import mac
 
 INT64 = 2**63
 
 CONTROLS = r"\x00-\x1F\x7F-\x9F"
 CONTROLS_BUT_LINE_BREAKS = r"\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\x9F"
 
+_PAIR = "[0-9A-Fa-f]{2}"
+MAC_SPELLINGS = f"{_PAIR}(:{_PAIR}){{5}}|{_PAIR}(-{_PAIR}){{5}}|[0-9A-Fa-f]{{12}}"
+
 Schema = dict[str, Any]
+
+
+@extend_schema_field({"type": "string", "pattern": "^[0-9A-F]{2}(:[0-9A-F]{2}){5}$"})
+class MAC(serializers.CharField):
+    """Six pairs joined by colons, as every answer shows a MAC. Source: manual 8.1."""
+
+    def to_representation(self, value: str) -> str:
+        return mac.display(value)
 
 
 class StrictField(serializers.Field[Any, Any, Any, Any]):

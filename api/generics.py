@@ -88,17 +88,17 @@ class View(GenericAPIView[Any]):
 class ListView(View):
     """A page of rows, filtered and sorted."""
 
-    query_parameters = ("filter", "sort", "depth", "page", "limit")
-    filter_backends = (ClauseFilterBackend, SortBackend)
+    query_parameters: ClassVar[tuple[str, ...]] = ("filter", "sort", "depth", "page", "limit")
+    filter_backends: Any = (ClauseFilterBackend, SortBackend)
     filterset_class: ClassVar[type[ClauseFilterSet]]
     pagination_class: type[PagePagination] | None
     ordering: ClassVar[tuple[str, ...]] = ("id",)
 
     rows: QuerySet[Any]
 
-    def page(self) -> Response:
-        """The page that the query string asks for."""
-        self.rows = self.get_queryset(depth=self.depth)
+    def page(self, **conditions: Any) -> Response:
+        """The page that the query string asks for, of the rows in the scope that meet the conditions."""
+        self.rows = self.get_queryset(depth=self.depth).filter(**conditions)
         page = self.paginate_queryset(self.filter_queryset(self.rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

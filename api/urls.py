@@ -4,13 +4,11 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import groups, locations, schema, users
+from api import accesses, devices, groups, location_devices, locations, schema, users
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
 from api.audit import openapi as _audit_in_the_document  # noqa: F401
 from api.audit import views as audit
-from api.devices import openapi as _devices_in_the_document  # noqa: F401
-from api.devices import views as devices
 from devices import mac
 
 
@@ -65,17 +63,17 @@ urlpatterns = [
     *api("devices/remove", devices.DevicesRemoveView, "devices-remove"),
     *api("devices/<device_id:id>", devices.DeviceView, "device"),
     *api("devices/<mac:mac>", devices.DeviceView, "device-by-mac"),
-    *api("devices/<device_id:id>/accesses", devices.DeviceAccessesView, "device-accesses"),
-    *api("devices/<mac:mac>/accesses", devices.DeviceAccessesView, "device-accesses-by-mac"),
-    *api("accesses", devices.AccessesView, "accesses"),
+    *api("devices/<device_id:id>/accesses", accesses.DeviceAccessesView, "device-accesses"),
+    *api("devices/<mac:mac>/accesses", accesses.DeviceAccessesView, "device-accesses-by-mac"),
+    *api("accesses", accesses.AccessesView, "accesses"),
     *api("audit", audit.EntriesView, "audit"),
     *api("audit/<int:id>", audit.EntryView, "audit-entry"),
     *api("locations", locations.LocationsView, "locations"),
     *api("locations/remove", locations.LocationsRemoveView, "locations-remove"),
     *api("locations/<int:id>", locations.LocationView, "location"),
-    *api("locations/<int:id>/devices", devices.LocationDevicesView, "location-devices"),
-    *api("locations/<int:id>/devices/associate", devices.AssociateView, "associate"),
-    *api("locations/<int:id>/devices/disassociate", devices.DisassociateView, "disassociate"),
+    *api("locations/<int:id>/devices", location_devices.LocationDevicesView, "location-devices"),
+    *api("locations/<int:id>/devices/associate", location_devices.AssociateView, "associate"),
+    *api("locations/<int:id>/devices/disassociate", location_devices.DisassociateView, "disassociate"),
     path("schema", schema.SchemaView.as_view(), name="schema"),
     path("docs", schema.DocsView.as_view(), name="docs"),
 ]

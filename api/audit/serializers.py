@@ -8,7 +8,7 @@ from rest_framework import serializers
 from accounts.models import User
 from api.audit.filters import OBJECT_TYPES
 from api.audit.visibility import objects_visible_to
-from api.devices.serializers import DeviceSerializer
+from api.devices import DeviceSerializer
 from api.groups import GroupSerializer
 from api.locations import LocationSerializer
 from api.users import UserSerializer

@@ -1,0 +1,92 @@
+"""The access log: what phones asked for, and what they got. Beyond the manual."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.permissions import Action
+from api import fields, filters
+from api.devices import MACFilter
+from api.generics import ListView
+from api.pagination import pages_of
+from api.schema import example
+from devices.models import Access, Device, Outcome
+
+
+@example(
+    {
+        "time": "2019-04-04T09:37:04+0000",
+        "mac": "11:22:33:44:44:44",
+        "outcome": "Redirected",
+        "address": "192.0.2.7",
+        "userAgent": "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",
+        "certificateSubject": None,
+        "locationUrl": "https://www.google.co.il/",
+    }
+)
+class AccessSerializer(serializers.Serializer[Access]):
+    """A phone's request and what it got."""
+
+    time = serializers.DateTimeField()
+    mac = fields.MAC()
+    outcome = serializers.ChoiceField(choices=Outcome.choices)
+    address = serializers.CharField()
+    userAgent = serializers.CharField(source="user_agent")
+    certificateSubject = serializers.CharField(source="certificate_subject", allow_null=True)
+    locationUrl = serializers.CharField(source="location_url", allow_null=True)
+
+
+class AccessFilters(filters.ClauseFilterSet):
+    """GET /accesses and /devices/{id}/accesses"""
+
+    examples = ("outcome='NoLocation'",)
+
+    time = filters.Date("time")
+    mac = MACFilter("mac")
+    outcome = filters.Text("outcome")
+    address = filters.Text("address")
+    userAgent = filters.Text("user_agent")
+    certificateSubject = filters.Text("certificate_subject", optional=True)
+    locationUrl = filters.Text("location_url", optional=True)
+
+
+class AccessesView(ListView):
+    """GET /accesses: newest first; the operator also sees MACs of no group."""
+
+    actions: ClassVar = {"GET": Action.VIEW}
+    query_parameters = ("filter", "sort", "page", "limit")
+    tag = "Devices"
+    operation_ids: ClassVar = {"GET": "listAccesses"}
+    queryset = Access.objects.all()
+    serializer_class = AccessSerializer
+    filterset_class = AccessFilters
+    pagination_class = pages_of("accesses")
+    ordering = ("-time", "-id")
+
+    def get(self, request: Request, **key: Any) -> Response:
+        """The access log: what phones asked for, and what they got
+
+        Beyond the manual. Newest first; the rows of your groups at that moment, so a MAC that has moved shows its
+        new owner nothing of the old one. Rows are kept for 30 days, unless the operator has set another time. The
+        platform operator also sees MACs that nobody owns: `filter=(outcome='Unknown')`.
+        """
+        return self.page()
+
+
+class DeviceAccessesView(AccessesView):
+    """GET /devices/{id}/accesses and /devices/{mac}/accesses"""
+
+    operation_ids: ClassVar = {"GET": "listDeviceAccesses"}
+
+    def get(self, request: Request, **id_or_mac: int | str) -> Response:
+        """The access log of a device
+
+        Beyond the manual. Newest first; the rows of your groups at that moment, so a MAC that has moved shows its
+        new owner nothing of the old one. Rows are kept for 30 days, unless the operator has set another time. In
+        place of the id there may be the MAC, in any accepted spelling.
+        """
+        # Of any group: the rows of the log say whose they are.
+        device = Device.objects.filter(**id_or_mac).first()
+        return self.page(**{"mac": device.mac, "device_id": device.pk} if device else {"pk__in": ()})

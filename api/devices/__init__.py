@@ -1,1 +1,0 @@
-"""Devices and their accesses over HTTP."""

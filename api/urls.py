@@ -4,11 +4,9 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import accesses, devices, groups, location_devices, locations, schema, users
+from api import accesses, audit, devices, groups, location_devices, locations, schema, users
 from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
 from api.accounts import views as accounts
-from api.audit import openapi as _audit_in_the_document  # noqa: F401
-from api.audit import views as audit
 from devices import mac
 
 

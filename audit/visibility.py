@@ -1,14 +1,13 @@
-"""Which entries a user sees, and how much of each: the only door to them for the API.
+"""Which entries a user sees, and how much of each: the only door to them for tenants.
 
 A tenant sees what belongs to the groups in its scope. It is told neither who of another tenant did it nor from
 where, and of support staff no more than that they did it.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from accounts.models import User
 from audit.context import Source
 from audit.models import Entry, EntryGroup, EntryObject, Event
 from redirect.db.arrays import ids
@@ -16,7 +15,20 @@ from redirect.db.arrays import ids
 SUPPORT_STAFF = "support staff"
 
 
-def visible_to(user: User) -> QuerySet[Any]:
+class Reader(Protocol):
+    """The user who reads."""
+
+    @property
+    def is_operator(self) -> bool: ...
+
+    @property
+    def group(self) -> object: ...
+
+    @property
+    def groups_in_scope(self) -> list[int]: ...
+
+
+def visible_to(user: Reader) -> QuerySet[Any]:
     """The entries in the user's scope, each with `shown_login` and `shown_address`."""
     entries: QuerySet[Any] = Entry.objects.order_by()
     if user.group is None and not user.is_operator:
@@ -44,7 +56,7 @@ def concerning(group_ids: list[int]) -> Q:
     return found | Q(pk__in=ids(list(several)))
 
 
-def objects_visible_to(user: User) -> QuerySet[EntryObject]:
+def objects_visible_to(user: Reader) -> QuerySet[EntryObject]:
     """The objects of entries that the user may see: of an entry of several groups its own, and what it got."""
     listed = EntryObject.objects.all()
     if user.is_operator:

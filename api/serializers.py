@@ -2,11 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Model
 from rest_framework import serializers
-from rest_framework.request import Request
-
-from api.listing import parameters
 
 # What tells one object from another: a PUT may send it back, and may not change it.
 IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resellerId", "permissionLevel"})
@@ -55,15 +51,6 @@ class RequestSerializer(serializers.Serializer[Any]):
 
 def _same(sent: Any, stored: Any) -> bool:
     return type(sent) is type(stored) and sent == stored
-
-
-def read_body(body: type[RequestSerializer], request: Request, instance: Model | None = None) -> dict[str, Any]:
-    """The values of a request's body by the names of the model; raises ValidationError (400) naming attributes."""
-    parameters(request)  # a body has no query string beside it
-    serializer = body(instance, data=request.data)
-    serializer.is_valid(raise_exception=True)
-    values: dict[str, Any] = serializer.validated_data
-    return values
 
 
 # --- Answers that several addresses give ----------------------------------------------------------------------

@@ -4,9 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import accesses, audit, devices, groups, location_devices, locations, schema, users
-from api.accounts import openapi as _accounts_in_the_document  # noqa: F401
-from api.accounts import views as accounts
+from api import accesses, audit, devices, groups, location_devices, locations, login, schema, users
 from devices import mac
 
 
@@ -44,10 +42,10 @@ def api(route: str, view: Any, name: str) -> list[URLPattern]:
 
 
 urlpatterns = [
-    *api("login", accounts.LoginView, "login"),
-    *api("logout", accounts.LogoutView, "logout"),
-    *api("refresh", accounts.RefreshView, "refresh"),
-    *api("changePassword", accounts.ChangePasswordView, "change-password"),
+    *api("login", login.LoginView, "login"),
+    *api("logout", login.LogoutView, "logout"),
+    *api("refresh", login.RefreshView, "refresh"),
+    *api("changePassword", login.ChangePasswordView, "change-password"),
     *api("groups", groups.GroupsView, "groups"),
     *api("groups/<int:id>", groups.GroupView, "group"),
     *api("users", users.UsersView, "users"),

@@ -257,7 +257,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": 0},
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PREPROCESSING_HOOKS": ["api.schema.without_aliases"],
-    "POSTPROCESSING_HOOKS": ["api.schema.complete", "api.openapi.merge_details"],
+    "POSTPROCESSING_HOOKS": ["api.schema.complete"],
     # In the order of the manual, as urls.py and the views have them.
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,

@@ -1,1 +1,0 @@
-"""Groups, users and logins over HTTP."""

@@ -15,8 +15,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Level, User
+from accounts.scope import ScopedQuerySet
 from audit.models import Entry
 from devices import mac
+from devices.models import AccessQuerySet
 from tests.conftest import (
     PASSWORD,
     Api,
@@ -138,6 +140,7 @@ class Case:
     answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     same_group: int = 0  # the status for a target in the scope that is not of the caller's own group
     echoes: Callable[[Target], str] | None = None  # what of the target the answer repeats
+    query: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}" + (f" ({self.name})" if self.name else "")
@@ -384,7 +387,8 @@ def test_every_documented_route_has_its_alias_and_takes_a_slash():
 def filled(case: Case, target: Target, base: Target) -> str:
     """The path of a case, its hole filled."""
     before, hole, rest = f"/{case.route}".partition("<")
-    return f"{before}{case.path(target, base)}{rest.partition('>')[2]}" if hole and case.path else before
+    path = f"{before}{case.path(target, base)}{rest.partition('>')[2]}" if hole and case.path else before
+    return path + case.query
 
 
 @dataclass
@@ -484,6 +488,42 @@ def seen(response: Any, echo: str = "") -> tuple[Any, ...]:
 
 
 # --- The tests ------------------------------------------------------------------------------------------------
+
+
+DOCUMENT = ("schema", "docs")  # open to all, and no row is read for them
+
+# What reads no row of a tenant but the caller's own: these answer alike when there is nothing to see.
+OWN = {"login", "logout", "refresh", "changePassword", "users/me", *DOCUMENT}
+
+
+@pytest.mark.parametrize("case", [case for case in ALL_CASES if case.route not in DOCUMENT], ids=str)
+def test_a_query_parameter_that_the_view_does_not_name_is_refused(case: Case, world: World):
+    response = world.send(replace(case, query="?surprise=1"), OPERATOR, "provider")
+    assert response.status_code == 400
+    assert response.json()["description"].startswith("Unknown query parameter 'surprise': ")
+
+
+@pytest.mark.parametrize("case", [case for case in ALL_CASES if canonical(case.route) not in OWN], ids=str)
+def test_rows_are_reached_through_the_scope_alone(case: Case, world: World, monkeypatch: pytest.MonkeyPatch):
+    """With a scope that shows nothing, the platform operator finds and changes nothing, at any address."""
+    monkeypatch.setattr(ScopedQuerySet, "visible_to", lambda rows, user, depth=1: rows.none())
+    monkeypatch.setattr(AccessQuerySet, "visible_to", lambda rows, user, depth=1: rows.none())
+    monkeypatch.setattr("api.audit.visible_to", lambda user: Entry.objects.none())
+    before = all_rows()
+    with undone():
+        response = world.send(case, OPERATOR, "provider")
+        if case.action == "create a reseller":
+            assert response.status_code == 201  # of no group that there was
+            return
+        assert all_rows() == before
+    if case.method == "GET":
+        assert response.status_code == 204
+    elif case.path:
+        assert response.status_code == 404
+    elif response.status_code == 200:
+        assert response.json()["deleted"] == 0
+    else:
+        assert response.status_code in (400, 403)
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=str)

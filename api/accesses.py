@@ -18,7 +18,7 @@ from devices.models import Access, Device, Outcome
 @example(
     {
         "time": "2019-04-04T09:37:04+0000",
-        "mac": "11:22:33:44:44:44",
+        "mac": "10:22:33:44:44:44",
         "outcome": "Redirected",
         "address": "192.0.2.7",
         "userAgent": "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",

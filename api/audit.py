@@ -215,7 +215,7 @@ class ObjectName(filters.Text):
         if operator == "~" and (digits := mac.fragment(text)):
             return found | Q(object_repr__icontains=digits)
         try:
-            return found | Q(object_repr=mac.normalize(text))
+            return found | Q(object_repr=mac.parse(text))
         except mac.InvalidMAC:
             return found
 
@@ -228,7 +228,7 @@ class MAC(filters.Text):
     def matches(self, operator: str, value: Value) -> Q:
         text = self.parse(value)
         try:
-            number = number_of(mac.normalize(text))
+            number = number_of(mac.parse(text))
         except mac.InvalidMAC:
             return NONE
         listed = objects_visible_to(self.parent.request.user).filter(number=number)

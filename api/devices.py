@@ -38,7 +38,7 @@ MACS = ["00A0C914C829", "00:A0:C9:14:C8:2A"]
 @example(
     {
         "id": 3,
-        "mac": "11:22:33:44:44:44",
+        "mac": "10:22:33:44:44:44",
         "groupId": 2,
         "groupName": "reseller of id 2",
         "locationId": 2,
@@ -141,7 +141,7 @@ class MACFilter(filters.Text):
     def matches(self, operator: str, value: Value) -> Q:
         text = self.parse(value)
         try:
-            spelled = mac.normalize(text)
+            spelled = mac.parse(text)
         except mac.InvalidMAC:
             spelled = (mac.fragment(text) or text) if operator == "~" else text
         return super().matches(operator, Value(spelled, value.quoted, value.position))

@@ -24,11 +24,13 @@ from redirect.errors import conflict
 URL_FORMAT = (
     "`[Protocol]://[FQDN or IPv4 address][:Port][/path]`. Protocol: 1 to 10 characters, and none that a browser "
     "runs or opens by itself. Port: 1 to 65535. Path, with its query: up to 1,000 characters of ASCII, others "
-    "percent-encoded. `{MAC ADDRESS}` in it becomes the 12 upper-case digits of the device, `{CUSTOMER NAME}` the "
-    "percent-encoded name of its group."
+    "percent-encoded. `{MAC ADDRESS}` in it becomes the 12 upper-case digits of the device, `{mac address}` the "
+    "same in lower case, `{FILE NAME}` the file that the device asked for (`<MAC>.cfg` if none), "
+    "`{CUSTOMER NAME}` the percent-encoded name of its group. A path that ends in `/` gets the name of the file "
+    "behind it if the device asked for one. Placeholders of other systems, such as `$mac`, are refused."
 )
 # Narrower than the service in no point; the service also refuses some protocols, hosts and ports that match.
-_PATH = r"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{MAC ADDRESS\}|\{CUSTOMER NAME\})*"
+_PATH = r"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\})*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 URL_PATTERN = rf"^[A-Za-z][A-Za-z0-9+.-]{{0,9}}://{_LABEL}(?:\.{_LABEL})*(?::[1-9][0-9]{{0,4}})?(?:/{_PATH})?$"
 

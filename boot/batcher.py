@@ -93,7 +93,8 @@ class Batcher:
 def _settle(pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
     request = pending.request
     try:
-        decision = decide(records.get(request.mac), request.mac, request.certificate_status)
+        record = records.get(request.mac)
+        decision = decide(record, request.mac, request.status_for(record))
     except Exception as error:  # a bug, and it costs this phone only
         logger.exception("No answer can be made for phone %s", request.mac)
         _fail([pending], error)

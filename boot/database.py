@@ -43,14 +43,15 @@ def record(request: BootRequest) -> Decision:
     else:
         with _short_busy_timeout(), transaction.atomic():
             records = sqlite.record_requests(connection.connection, [request])
-    return decide(records.get(request.mac), request.mac, request.certificate_status)
+    found = records.get(request.mac)
+    return decide(found, request.mac, request.status_for(found))
 
 
 def look_up(mac: str) -> DeviceRecord | None:
     """Return the device that a request for this MAC would find now, or None; nothing is written."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(postgresql.LOOK_UP, {"macs": literal([mac])})
+            cursor.execute(postgresql.LOOK_UP, {"macs": literal([mac]), "names": "{}"})
             records, _ = postgresql.records_in(cursor.fetchall())
         else:
             records = sqlite.look_up(connection.connection, [mac])

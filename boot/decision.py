@@ -18,14 +18,25 @@ class CertificateStatus(StrEnum):
     MISMATCH = "mismatch"
     VERIFIED = "verified"
 
+    @classmethod
+    def of(cls, problem: str | None) -> "CertificateStatus":
+        """By why a certificate proves nothing: "" if it does prove the MAC, None if none was shown."""
+        if problem is None:
+            return cls.NONE
+        return cls.MISMATCH if problem else cls.VERIFIED
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
-    """A device that exists: the name of its group, and the URL template of its location, or None without one."""
+    """A device that exists: the name of its group, and the URL template of its location, or None without one.
+
+    `denied` are the names of certificates in the batch that are on the deny list, of whatever device.
+    """
 
     customer: str
     url: str | None
     mutual_auth: bool
+    denied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

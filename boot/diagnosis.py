@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.utils.timesince import timesince
 
 from boot.certificate import mac_named_in
+from boot.certificate_cause import cause_of
 from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
 from devices.mac import RESERVED, display, is_reserved
 from devices.models import Access, AccessStatus, Device, Outcome
@@ -276,14 +277,14 @@ def _certificate_mismatch(facts: _Facts) -> Diagnosis:
     steps: tuple[str, ...]
     shown = f"Its request {facts.when} came with a certificate whose subject is {subject}."
     own = f"Its location accepts only the certificate of {mac} itself."
-    if named == facts.device.mac:
+    if cause := cause_of(facts.request.certificate_problem):
+        headline = f"Refused: the phone's certificate {cause.headline}."
+        why = f"{shown} {cause.why}" if subject else cause.why
+        steps = cause.steps
+    elif named == facts.device.mac:
         headline = "Refused: the phone's certificate is not valid."
         why = f"{shown} That names this phone, but the certificate was not accepted."
-        steps = (
-            "Check the validity dates of the phone's certificate: it may have expired, or not begun.",
-            "Check the issuer (CA): the platform operator configures the accepted issuers in the proxy before "
-            "this service, and the certificate must be one for client authentication.",
-        )
+        steps = ("Check its validity dates (it may have expired, or not begun), its issuer (CA), and its usage.",)
     elif named is not None:
         headline = "Refused: the certificate belongs to another device."
         why = f"{shown} That is the device {display(named)}. {own}"

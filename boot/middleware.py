@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
-from boot import database, request
+from boot import database, device_ca, request
 from boot.response import METHOD_NOT_ALLOWED, Response, response_to, unavailable_response
 from devices import mac
 
@@ -18,6 +19,7 @@ class BootMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        device_ca.load(settings.DEVICE_CA_DIR)  # what is wrong there stops the start, under ASGI too
 
     def __call__(self, http_request: HttpRequest) -> HttpResponse:
         asked_mac = mac.from_request_path(http_request.path_info)

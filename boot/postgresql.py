@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from boot.certificate import DENIED
 from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
 from boot.decision import DeviceRecord
 from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected, UnrecordedBatch
@@ -49,10 +50,17 @@ SELECT EXISTS (
 # false), and COUNT_DEFERRED counts the request a moment later: a phone never waits for a bulk call. The time of a
 # location is written only if its row is free, too. The rule of the outcome is that of boot/decision.py.
 RECORD_REQUESTS = """
-WITH request AS MATERIALIZED (
-    SELECT * FROM unnest(%(macs)s::text[], %(certificates)s::text[], %(addresses)s::text[],
-                         %(user_agents)s::text[], %(subjects)s::text[], %(log_unknown)s::boolean[])
-    WITH ORDINALITY AS request(mac, certificate, address, user_agent, subject, log_unknown, number)
+WITH denied AS MATERIALIZED (
+    SELECT array_agg(name) AS names FROM devices_deniedcertificate WHERE name = ANY(%(names)s::text[])
+), request AS MATERIALIZED (
+    SELECT mac, address, user_agent, subject, log_unknown, number, fingerprint,
+           CASE WHEN fingerprint = ANY(denied.names) OR issued = ANY(denied.names) THEN %(denied)s
+                ELSE problem END AS problem
+    FROM denied CROSS JOIN
+         unnest(%(macs)s::text[], %(problems)s::text[], %(fingerprints)s::text[], %(issued)s::text[],
+                %(addresses)s::text[], %(user_agents)s::text[], %(subjects)s::text[], %(log_unknown)s::boolean[])
+    WITH ORDINALITY
+        AS request(mac, problem, fingerprint, issued, address, user_agent, subject, log_unknown, number)
 ), asked AS MATERIALIZED (
     SELECT mac, count(*) AS requests FROM request GROUP BY mac
 ), held AS MATERIALIZED (
@@ -70,8 +78,8 @@ WITH request AS MATERIALIZED (
            l.id AS location_id, l.url, l.mutual_auth,
            CASE WHEN device.id IS NULL THEN 'Unknown'
                 WHEN l.id IS NULL THEN 'NoLocation'
-                WHEN l.mutual_auth AND request.certificate = 'none' THEN 'CertificateRequired'
-                WHEN l.mutual_auth AND request.certificate = 'mismatch' THEN 'CertificateMismatch'
+                WHEN l.mutual_auth AND request.problem IS NULL THEN 'CertificateRequired'
+                WHEN l.mutual_auth AND request.problem <> '' THEN 'CertificateMismatch'
                 ELSE 'Redirected' END AS outcome
     FROM request
     LEFT JOIN device ON device.mac = request.mac
@@ -82,8 +90,10 @@ WITH request AS MATERIALIZED (
     SET num_requests = d.num_requests + a.requests,
         last_access = greatest(d.last_access, %(now)s::timestamptz),
         last_access_status = CASE WHEN d.last_access > %(now)s::timestamptz THEN d.last_access_status
-                                  WHEN a.redirected THEN 'Success' ELSE 'Fail' END
-    FROM (SELECT device_id, count(*) AS requests, bool_or(outcome = 'Redirected') AS redirected
+                                  WHEN a.redirected THEN 'Success' ELSE 'Fail' END,
+        certificate_seen = CASE WHEN a.proven THEN %(now)s::timestamptz ELSE d.certificate_seen END
+    FROM (SELECT device_id, count(*) AS requests, bool_or(outcome = 'Redirected') AS redirected,
+                 bool_or(problem = '') AS proven
           FROM answered WHERE counted GROUP BY device_id) a
     WHERE d.id = a.device_id
 ), idle AS MATERIALIZED (
@@ -95,33 +105,37 @@ WITH request AS MATERIALIZED (
     UPDATE locations_location l SET last_access = %(now)s::timestamptz FROM idle WHERE l.id = idle.id
 ), logged AS (
     INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent,
-                                certificate_subject, location_url, counted)
-    SELECT %(time)s::timestamptz, mac, device_id, group_id, outcome, address, user_agent, subject, url,
-           coalesce(counted, true)
+                                certificate_subject, certificate_problem, certificate_fingerprint, location_url,
+                                counted)
+    SELECT %(time)s::timestamptz, mac, device_id, group_id, outcome, address, user_agent, subject, problem,
+           substr(fingerprint, 8), url, coalesce(counted, true)
     FROM answered WHERE device_id IS NOT NULL OR log_unknown
 )
-SELECT mac, customer, url, mutual_auth, counted FROM answered WHERE device_id IS NOT NULL
+SELECT mac, customer, url, mutual_auth, counted, (SELECT names FROM denied)
+FROM answered WHERE device_id IS NOT NULL
 """
 
 # Counts the log rows whose devices were locked, once they are free. A device that has moved to another group began
 # anew there: its requests for the old group are not counted.
 COUNT_DEFERRED = """
 WITH due AS MATERIALIZED (
-    SELECT id, time, device_id, group_id, outcome FROM devices_access WHERE NOT counted
+    SELECT id, time, device_id, group_id, outcome, certificate_problem FROM devices_access WHERE NOT counted
     ORDER BY time LIMIT 5000 FOR UPDATE SKIP LOCKED
 ), held AS MATERIALIZED (
     SELECT d.id, d.group_id FROM devices_device d WHERE d.id IN (SELECT device_id FROM due)
     ORDER BY d.mac FOR NO KEY UPDATE OF d SKIP LOCKED
 ), late AS MATERIALIZED (
     SELECT device_id, count(*) AS requests, date_trunc('second', max(time)) AS last_access,
-           (array_agg(outcome ORDER BY time DESC, due.id DESC))[1] AS outcome
+           (array_agg(outcome ORDER BY time DESC, due.id DESC))[1] AS outcome,
+           date_trunc('second', max(time) FILTER (WHERE certificate_problem = '')) AS certificate_seen
     FROM due JOIN held ON held.id = due.device_id AND held.group_id = due.group_id GROUP BY device_id
 ), counted AS (
     UPDATE devices_device d
     SET num_requests = d.num_requests + late.requests,
         last_access_status = CASE WHEN d.last_access > late.last_access THEN d.last_access_status
                                   WHEN late.outcome = 'Redirected' THEN 'Success' ELSE 'Fail' END,
-        last_access = greatest(d.last_access, late.last_access)
+        last_access = greatest(d.last_access, late.last_access),
+        certificate_seen = greatest(d.certificate_seen, late.certificate_seen)
     FROM late WHERE d.id = late.device_id
 ), done AS (
     UPDATE devices_access a SET counted = true FROM due
@@ -135,7 +149,8 @@ SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM done)
 
 # For the replica, and for a look-up that records nothing.
 LOOK_UP = """
-SELECT d.mac, g.name, l.url, l.mutual_auth, true AS counted
+SELECT d.mac, g.name, l.url, l.mutual_auth, true AS counted,
+       (SELECT array_agg(name) FROM devices_deniedcertificate WHERE name = ANY(%(names)s::text[]))
 FROM devices_device d
 JOIN accounts_group g ON g.id = d.group_id
 LEFT JOIN locations_location l ON l.id = d.location_id
@@ -143,12 +158,22 @@ WHERE d.mac = ANY(%(macs)s::text[])
 """
 
 
+def names_in(batch: Sequence[BootRequest]) -> str:
+    """Return the names of all certificates of a batch, as an array."""
+    return literal({name for request in batch for name in request.certificate_names})
+
+
 def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
     """Return what RECORD_REQUESTS is executed with."""
     time = max(request.time for request in batch)
+    names = [request.certificate_names or (None, None) for request in batch]
     return {
         "macs": literal([request.mac for request in batch]),
-        "certificates": literal([request.certificate_status.value for request in batch]),
+        "problems": literal([request.certificate_problem for request in batch]),
+        "fingerprints": literal([name for name, _ in names]),
+        "issued": literal([name for _, name in names]),
+        "names": names_in(batch),
+        "denied": DENIED,
         "addresses": literal([request.address for request in batch]),
         "user_agents": literal([request.user_agent for request in batch]),
         "subjects": literal([request.certificate_subject for request in batch]),
@@ -160,7 +185,7 @@ def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
 
 def records_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, DeviceRecord], bool]:
     """Return the devices that RECORD_REQUESTS found, by MAC, and whether COUNT_DEFERRED has one to count."""
-    records = {row[0]: DeviceRecord(row[1], row[2], bool(row[3])) for row in rows}
+    records = {row[0]: DeviceRecord(row[1], row[2], bool(row[3]), frozenset(row[5] or ())) for row in rows}
     return records, not all(row[4] for row in rows)
 
 
@@ -217,8 +242,8 @@ class PostgreSQLRecorder:
     ) -> dict[str, DeviceRecord]:
         if self._replica is None or self._unrecorded_requests + len(batch) > UNRECORDED_REQUESTS_AT_MOST:
             raise unavailable
-        macs = {"macs": literal([request.mac for request in batch])}
-        records, _ = records_in(await self._replica.execute(LOOK_UP, macs, SECONDS_FOR_THE_REPLICA))
+        keys = {"macs": literal([request.mac for request in batch]), "names": names_in(batch)}
+        records, _ = records_in(await self._replica.execute(LOOK_UP, keys, SECONDS_FOR_THE_REPLICA))
         self._unrecorded.append(UnrecordedBatch(batch, backend))
         self._unrecorded_requests += len(batch)
         if self._replaying is None:

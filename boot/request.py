@@ -1,14 +1,14 @@
 """A phone's request, from an ASGI scope or from a WSGI environment."""
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from boot.certificate import proves_mac, subject
-from boot.decision import CertificateStatus, Decision
+from boot.certificate import DENIED, names_of, problem_with, subject
+from boot.decision import CertificateStatus, Decision, DeviceRecord
 from boot.rate_limit import unknown_macs
 from redirect.http.client_address import apply_forwarded, source_of
 
@@ -41,12 +41,29 @@ class BootRequest:
     log_unknown: bool = True
 
     @cached_property
-    def certificate_status(self) -> CertificateStatus:
-        """Whether the certificate proves that this is the device with that MAC."""
+    def certificate_problem(self) -> str | None:
+        """Why the certificate does not prove that this is the device; "" if it does, None without one."""
         if not self.certificate:
-            return CertificateStatus.NONE
-        proven = proves_mac(self.mac, verify=self.certificate_verified, certificate=self.certificate)
-        return CertificateStatus.VERIFIED if proven else CertificateStatus.MISMATCH
+            return None
+        return problem_with(self.mac, verify=self.certificate_verified, certificate=self.certificate)
+
+    @cached_property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names by which the deny list may know the certificate; none without a readable one."""
+        return (self.certificate and names_of(self.certificate)) or ()
+
+    def problem_unless_denied(self, denied: Collection[str]) -> str | None:
+        """The problem of the certificate, or that one of its names is among those that are denied."""
+        return DENIED if any(name in denied for name in self.certificate_names) else self.certificate_problem
+
+    def status_for(self, record: DeviceRecord | None) -> CertificateStatus:
+        """What the certificate says about the MAC, by the deny list that was read with the device."""
+        return CertificateStatus.of(self.problem_unless_denied(record.denied if record else ()))
+
+    @property
+    def certificate_fingerprint(self) -> str | None:
+        """The SHA-256 fingerprint of the certificate in hex digits, for the log; None without a readable one."""
+        return self.certificate_names[0].removeprefix("sha256 ") if self.certificate_names else None
 
     @property
     def certificate_subject(self) -> str | None:

@@ -27,14 +27,18 @@ LEFT JOIN locations_location l ON l.id = d.location_id
 WHERE d.mac IN (SELECT value FROM json_each(?))
 """
 COUNT_REQUESTS = """
-UPDATE devices_device SET num_requests = num_requests + ?, last_access = ?, last_access_status = ? WHERE mac = ?
+UPDATE devices_device
+SET num_requests = num_requests + ?, last_access = ?, last_access_status = ?,
+    certificate_seen = coalesce(?, certificate_seen)
+WHERE mac = ?
 """
 TOUCH_LOCATION = "UPDATE locations_location SET last_access = ? WHERE id = ?"
 LOG_REQUEST = """
 INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent, certificate_subject,
-                            location_url, counted)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+                            certificate_problem, certificate_fingerprint, location_url, counted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 """
+DENIED_NAMES = "SELECT name FROM devices_deniedcertificate WHERE name IN (SELECT value FROM json_each(?))"
 
 
 def look_up(database: sqlite3.Connection, macs: Collection[str]) -> dict[str, DeviceRecord]:
@@ -48,14 +52,18 @@ def record_requests(database: sqlite3.Connection, batch: Sequence[BootRequest]) 
     Returns the devices that exist, by MAC. No other transaction can hold a row, so all are counted at once.
     """
     numbers = Counter(request.mac for request in batch)
-    ids, records = _look_up(database, numbers)
+    denied = _denied(database, {name for request in batch for name in request.certificate_names})
+    ids, records = _look_up(database, numbers, denied)
     statuses: dict[str, AccessStatus] = {}
-    locations = set()
+    locations, seen = set(), set()
     log = []
     for request in batch:
         mac = request.mac
         record = records.get(mac)
-        decision = decide(record, mac, request.certificate_status)
+        decision = decide(record, mac, request.status_for(record))
+        problem = request.problem_unless_denied(denied)
+        if problem == "":
+            seen.add(mac)
         device, group, location = ids.get(mac, (None, None, None))
         redirected = decision.outcome is Outcome.REDIRECTED
         if redirected:
@@ -73,11 +81,15 @@ def record_requests(database: sqlite3.Connection, batch: Sequence[BootRequest]) 
                     request.address,
                     request.user_agent,
                     request.certificate_subject,
+                    problem,
+                    request.certificate_fingerprint,
                     record and record.url,
                 )
             )
     now = _time(max(request.time for request in batch).replace(microsecond=0))
-    counts = [(numbers[mac], now, status.value, mac) for mac, status in statuses.items()]
+    counts = [
+        (numbers[mac], now, status.value, now if mac in seen else None, mac) for mac, status in statuses.items()
+    ]
     database.executemany(COUNT_REQUESTS, counts)
     database.executemany(TOUCH_LOCATION, [(now, location) for location in locations])
     database.executemany(LOG_REQUEST, log)
@@ -85,12 +97,19 @@ def record_requests(database: sqlite3.Connection, batch: Sequence[BootRequest]) 
 
 
 def _look_up(
-    database: sqlite3.Connection, macs: Collection[str]
+    database: sqlite3.Connection, macs: Collection[str], denied: frozenset[str] = frozenset()
 ) -> tuple[dict[str, tuple[Any, ...]], dict[str, DeviceRecord]]:
     """Return, by MAC, the ids of device, group and location, and the records."""
     rows = database.execute(LOOK_UP, [json.dumps(list(macs))]).fetchall()
-    records = {row[0]: DeviceRecord(row[4], row[5], bool(row[6])) for row in rows}
+    records = {row[0]: DeviceRecord(row[4], row[5], bool(row[6]), denied) for row in rows}
     return {row[0]: row[1:4] for row in rows}, records
+
+
+def _denied(database: sqlite3.Connection, names: Collection[str]) -> frozenset[str]:
+    """Return those names of certificates that are on the deny list."""
+    if not names:
+        return frozenset()
+    return frozenset(name for (name,) in database.execute(DENIED_NAMES, [json.dumps(list(names))]))
 
 
 def _time(time: datetime) -> str:

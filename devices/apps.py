@@ -10,6 +10,7 @@ class DevicesConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.tracking import track
-        from devices.models import Device
+        from devices.models import DeniedCertificate, Device
 
         track(Device, "mac", "group", "location", "description")
+        track(DeniedCertificate, "name", "reason")

@@ -218,6 +218,7 @@ def move(
             last_access=None,
             last_access_status=AccessStatus.AWAIT,
             num_requests=0,
+            certificate_seen=None,
         )
 
     return in_transaction(work)

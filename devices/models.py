@@ -70,6 +70,7 @@ class Device(models.Model):
     )
     last_access = models.DateTimeField(null=True, blank=True, editable=False)
     num_requests = models.PositiveBigIntegerField("requests", default=0, db_default=0, editable=False)
+    certificate_seen = models.DateTimeField("good certificate seen", null=True, blank=True, editable=False)
 
     objects = DeviceQuerySet.as_manager()
 
@@ -114,6 +115,9 @@ class Access(models.Model):
     address = models.CharField(max_length=45)
     user_agent = models.CharField(max_length=200)
     certificate_subject = models.CharField(max_length=500, null=True)  # noqa: DJ001 - NULL: none was shown
+    # Why the certificate proved nothing, "" if it did; NULL: none was shown, or it was not logged yet.
+    certificate_problem = models.CharField(max_length=100, null=True)  # noqa: DJ001
+    certificate_fingerprint = models.CharField(max_length=64, null=True)  # noqa: DJ001 - SHA-256; NULL as above
     location_url = models.CharField(max_length=url_template.MAX_LENGTH, null=True)  # noqa: DJ001 - NULL: no location
     # False while the device's counters do not include this row yet, because another transaction held the device.
     counted = models.BooleanField(default=True)
@@ -131,6 +135,29 @@ class Access(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mac} {self.outcome} {self.time:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def certificate_seen(self) -> bool:
+        """Whether the phone has proved its MAC by a certificate."""
+        return self.certificate_problem == ""
+
+
+class DeniedCertificate(models.Model):
+    """A phone's certificate that proves nothing any more, whoever issued it: its key is known, or it was forged.
+
+    `name` is `sha256` and the fingerprint, or the serial number in hex digits and the issuer as RFC 4514 text
+    (boot/certificate.py, names_of).
+    """
+
+    name = models.CharField("certificate", max_length=600, unique=True)
+    reason = models.CharField(max_length=200)
+    created_at = models.DateTimeField("denied at", default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SelectionAction(models.TextChoices):

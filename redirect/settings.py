@@ -73,6 +73,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Whose X-Forwarded-* and X-SSL-Client-* are trusted: addresses or networks. None by default.
 TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 
+# The CAs of phones' certificates, with their rules (boot/device_ca.py). Without it: what the proxy has verified.
+DEVICE_CA_DIR = env.str("DEVICE_CA_DIR", default="")
+
 # Login: attempts a minute from one source (0 = no limit), failures until a block, and how long it lasts.
 LOGIN_LIMIT_PER_SOURCE = number("LOGIN_LIMIT_PER_SOURCE", 60)
 LOGIN_FAILURES_UNTIL_BLOCK = number("LOGIN_FAILURES_UNTIL_BLOCK", 10, least=1)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from boot import connection as connections
 from boot import database, postgresql, sqlite
 from boot.batcher import Batcher
+from boot.certificate import DENIED
 from boot.connection import ReconnectingConnection
 from boot.database import open_recorder
 from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
@@ -27,7 +28,7 @@ from boot.postgresql import PostgreSQLRecorder
 from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected
 from boot.request import BootRequest
 from boot.sqlite import SQLiteRecorder
-from devices.models import Access, AccessStatus, Device, Outcome
+from devices.models import Access, AccessStatus, DeniedCertificate, Device, Outcome
 from locations.models import Location
 from tests.conftest import Cast, make_device, make_location
 
@@ -44,10 +45,18 @@ def boot_request(
     at: datetime | None = None,
     *,
     log_unknown: bool = True,
+    certificate_names: tuple[str, ...] = (),
 ) -> BootRequest:
     """A request whose certificate proves what the test says."""
     request = BootRequest(mac, at or datetime.now(UTC), "192.0.2.7", log_unknown=log_unknown)
-    request.__dict__["certificate_status"] = certificate
+    problems = {
+        CertificateStatus.NONE: None,
+        CertificateStatus.MISMATCH: "expired",
+        CertificateStatus.VERIFIED: "",
+    }
+    request.__dict__["certificate_problem"] = problems[certificate]
+    if certificate is not CertificateStatus.NONE:
+        request.__dict__["certificate_names"] = certificate_names or (f"sha256 {'0' * 64}", "1 CN=Some CA")
     return request
 
 
@@ -61,6 +70,42 @@ def record(batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
 
 
 # --- The statement against decide() ---------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("denied", ["sha256 " + "a" * 64, '7 CN=a "quoted" CA,O=Ac\\\\,me'])
+def test_a_denied_certificate_is_refused_in_the_batch_that_reads_it(cast: Cast, denied: str):
+    DeniedCertificate.objects.create(name=denied, reason="Stolen")
+    mac = make_device(cast.provider, location=make_location(cast.provider, mutual_auth=True)).mac
+    names = ("sha256 " + "a" * 64, '7 CN=a "quoted" CA,O=Ac\\\\,me')
+    good = boot_request(mac, CertificateStatus.VERIFIED)
+    bad = boot_request(mac, CertificateStatus.VERIFIED, certificate_names=names)
+    unknown = boot_request(UNKNOWN, CertificateStatus.VERIFIED, certificate_names=names)
+
+    found = record([good, bad, unknown])
+
+    outcomes = [decide(found[mac], mac, one.status_for(found[mac])).outcome for one in (good, bad)]
+    assert outcomes == [Outcome.REDIRECTED, Outcome.CERTIFICATE_MISMATCH]
+    rows = Access.objects.values_list("mac", "outcome", "certificate_problem", "certificate_fingerprint")
+    assert sorted(rows) == sorted(
+        [
+            (mac, "Redirected", "", "0" * 64),
+            (mac, "CertificateMismatch", DENIED, "a" * 64),
+            (UNKNOWN, "Unknown", DENIED, "a" * 64),
+        ]
+    )
+
+
+@pytest.mark.django_db
+def test_when_a_device_last_showed_a_good_certificate(cast: Cast):
+    device = make_device(cast.provider)
+    seen: list[int | None] = []
+    for certificate in ("NONE", "MISMATCH", "VERIFIED", "NONE", "MISMATCH"):
+        at = datetime(2026, 1, 1, 12, len(seen), tzinfo=UTC)
+        record([boot_request(device.mac, CertificateStatus[certificate], at)])
+        device.refresh_from_db()
+        seen.append(device.certificate_seen.minute if device.certificate_seen else None)
+    assert seen == [None, None, 2, 2, 2]
 
 
 @pytest.fixture
@@ -93,8 +138,13 @@ def test_the_database_and_the_rule_agree_on_every_request(
 
     found = record(batch)
 
-    answers = [(one.mac, decide(phones[one.mac], one.mac, one.certificate_status)) for one in batch]
-    assert [(one.mac, decide(found.get(one.mac), one.mac, one.certificate_status)) for one in batch] == answers
+    status = [CertificateStatus.of(one.certificate_problem) for one in batch]
+    answers = [
+        (one.mac, decide(phones[one.mac], one.mac, shown)) for one, shown in zip(batch, status, strict=True)
+    ]
+    assert [
+        (one.mac, decide(found.get(one.mac), one.mac, one.status_for(found.get(one.mac)))) for one in batch
+    ] == answers
     logged = Counter(Access.objects.values_list("mac", "outcome"))
     assert logged == Counter((mac, str(answer.outcome)) for mac, answer in answers)
     after = Device.objects.in_bulk(field_name="mac")
@@ -559,7 +609,7 @@ class FakeConnection:
 
 
 MAC = "00908F9D8992"
-ROW = (MAC, "Acme", "https://pbx.example/", False, True)
+ROW = (MAC, "Acme", "https://pbx.example/", False, True, None)
 
 
 def with_replica() -> tuple[PostgreSQLRecorder, FakeConnection, FakeConnection]:
@@ -670,7 +720,7 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
 
     async def scenario() -> None:
         primary = ReconnectingConnection("database", connection_parameters(), *postgresql.DEADLINES)
-        rows = await primary.execute(postgresql.LOOK_UP, {"macs": [device.mac, UNKNOWN]}, 5)
+        rows = await primary.execute(postgresql.LOOK_UP, {"macs": [device.mac, UNKNOWN], "names": []}, 5)
         assert postgresql.records_in(rows) == (
             {device.mac: DeviceRecord(cast.provider.name, location.url, mutual_auth=False)},
             False,

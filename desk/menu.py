@@ -13,6 +13,12 @@ PAGES = (
         ("Devices", "deskphone", "admin:devices_device_changelist", "devices.view_device"),
         ("Locations", "location_on", "admin:locations_location_changelist", "locations.view_location"),
         ("Import", "upload_file", "admin:devices_import_upload", "devices.import_device"),
+        (
+            "Denied certificates",
+            "gpp_bad",
+            "admin:devices_deniedcertificate_changelist",
+            "devices.view_deniedcertificate",
+        ),
         ("Requests of phones", "receipt_long", "admin:devices_access_changelist", "devices.view_access"),
     )),
     ("Customers", (

@@ -18,6 +18,7 @@ READER = (
     "devices.view_device",
     "devices.view_access",
     "audit.view_entry",
+    "devices.view_deniedcertificate",
 )
 AGENT = (
     *READER,
@@ -34,6 +35,9 @@ AGENT = (
 LEAD = (
     *AGENT,
     "devices.move_device",
+    "devices.add_deniedcertificate",
+    "devices.change_deniedcertificate",
+    "devices.delete_deniedcertificate",
     "locations.delete_location",
     "accounts.add_group",
     "accounts.change_group",

@@ -36,9 +36,9 @@ class LocationAdmin(ExportAdmin, TableAdmin):
     export_related = ("group__reseller",)
 
     form = LocationForm
-    fields = ("group", "url", "mutual_auth", "description", "last_access")
+    fields = ("group", "url", "mutual_auth", "description", "last_access", "certificates")
     fixed_fields = ("group",)  # its devices are of the same group
-    readonly_fields = ("last_access",)
+    readonly_fields = ("last_access", "certificates")
     list_display = ("url", "group", "mutual_auth", "devices", "last_access")
     list_filter = ("mutual_auth", ("last_access", admin.EmptyFieldListFilter))
     list_select_related = ("group",)
@@ -56,6 +56,15 @@ class LocationAdmin(ExportAdmin, TableAdmin):
         if request.GET.get("field_name") == "location" and (group := request.GET.get("group", "")):
             queryset = queryset.filter(group=group) if is_id(group) else queryset.none()
         return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="certificates")
+    def certificates(self, location: Any) -> str:
+        """Whether mutual auth can be switched on."""
+        seen = location.devices.exclude(certificate_seen=None).count()
+        return (
+            f"{seen:,} devices have shown a good certificate, {location.device_count - seen:,} never have: with "
+            "mutual auth these get nothing until they do."
+        )
 
     @admin.display(description="devices")
     def devices(self, location: Any) -> SafeString:

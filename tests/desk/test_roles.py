@@ -16,7 +16,7 @@ from accounts.models import Group, Level, TokenFamily, User
 from audit.models import Entry
 from desk.models import StaffRole
 from desk.roles import AGENT, LEAD, READER, ROLES
-from devices.models import Device, Import, ImportState, Selection
+from devices.models import DeniedCertificate, Device, Import, ImportState, Selection
 from locations.models import Location
 from tests.conftest import (
     PASSWORD,
@@ -97,6 +97,11 @@ PAGES = {
     "devices_device_delete": "agent",
     "devices_device_selection": NOBODY,  # but whoever made it: see test_actions.py
     "devices_access_changelist": "reader",
+    "devices_deniedcertificate_changelist": "reader",
+    "devices_deniedcertificate_history": "reader",
+    "devices_deniedcertificate_change": "reader",
+    "devices_deniedcertificate_add": "lead",
+    "devices_deniedcertificate_delete": "lead",
     "devices_device_look_up": "reader",
     "devices_device_export": "reader",
     "devices_import_upload": "agent",
@@ -157,6 +162,7 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
         "locations_location": make_location(cast.provider),
         "devices_device": device,
         "devices_access": make_access(device),
+        "devices_deniedcertificate": DeniedCertificate.objects.create(name="1 CN=Some CA", reason="Stolen"),
         "auth_group": Role.objects.first(),
         "devices_device_selection": Selection.objects.create(
             user=make_operator(), action="Remove", counts={}, total=0
@@ -206,6 +212,7 @@ ACTIONS = {
     ("devices", "device", "take_away_location"): "agent",
     ("devices", "device", "move"): "lead",
     ("devices", "device", "remove"): "agent",
+    ("devices", "deniedcertificate", "delete_selected"): "lead",
     ("auth", "group", "delete_selected"): "operator",
 }
 
@@ -236,6 +243,7 @@ def test_who_may_act(browsers: dict[str, Client], cast: Cast, app: str, table: s
             "accounts.user": lambda: user_with_tokens(cast),
             "locations.location": lambda: make_location(cast.provider),
             "devices.device": lambda: make_device(cast.provider),
+            "devices.deniedcertificate": lambda: DeniedCertificate.objects.create(name=who),  # noqa: B023
             "auth.group": lambda: Role.objects.create(name=f"Role of {who}"),  # noqa: B023
         }[f"{app}.{table}"]()
         selections = Selection.objects.count()

@@ -23,6 +23,7 @@ from devices.models import Access, Device, Outcome
         "address": "192.0.2.7",
         "userAgent": "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1",
         "certificateSubject": None,
+        "certificateSeen": False,
         "locationUrl": "https://www.google.co.il/",
     }
 )
@@ -35,6 +36,7 @@ class AccessSerializer(serializers.Serializer[Access]):
     address = serializers.CharField()
     userAgent = serializers.CharField(source="user_agent")
     certificateSubject = serializers.CharField(source="certificate_subject", allow_null=True)
+    certificateSeen = serializers.BooleanField(source="certificate_seen")
     locationUrl = serializers.CharField(source="location_url", allow_null=True)
 
 

@@ -48,6 +48,7 @@ def test_every_attribute_newest_first(cast: Cast, administrator: Api):
         outcome=Outcome.REDIRECTED,
         address="2001:db8::7",
         certificate_subject="CN=Client_00908F9D8992",
+        certificate_problem="",
         location_url=location.url,
     )
     newest, oldest = administrator.get("/accesses").json()["accesses"]
@@ -58,10 +59,11 @@ def test_every_attribute_newest_first(cast: Cast, administrator: Api):
         "address": "2001:db8::7",
         "userAgent": "AUDC/3.4",
         "certificateSubject": "CN=Client_00908F9D8992",
+        "certificateSeen": True,
         "locationUrl": location.url,
     }
     assert (oldest["time"], oldest["outcome"]) == ("2026-03-01T12:00:00+0000", "NoLocation")
-    assert (oldest["certificateSubject"], oldest["locationUrl"]) == (None, None)
+    assert (oldest["certificateSubject"], oldest["certificateSeen"], oldest["locationUrl"]) == (None, False, None)
 
 
 @pytest.mark.parametrize("spelled", ["00908F9D8992", "00:90:8f:9d:89:92", "00-90-8F-9D-89-92"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ from uvicorn_worker import UvicornWorker
 
 from redirect.http import refusal
 
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
 
 class JSONProtocol(HttpToolsProtocol):
     """HTTP/1.1 with limits of address and headers. What cannot be read is refused as every other error is."""
@@ -20,6 +23,19 @@ class JSONProtocol(HttpToolsProtocol):
     octets = 0  # of the address and headers that are arriving
     in_head = True
     status = 400
+
+    def connection_made(self, transport: Any) -> None:
+        """Let the parser pass control bytes in the values of headers: on_header looks at them."""
+        super().connection_made(transport)
+        self.parser.set_dangerous_leniencies(lenient_headers=True)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take the control bytes out of a User-Agent, as Avaya's 12xx series sends them; refuse them elsewhere."""
+        if CONTROL.search(value):
+            if name.lower() != b"user-agent":
+                raise ValueError("A header holds a control byte.")
+            value = CONTROL.sub(b"?", value)
+        super().on_header(name, value)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and refuse a head that grows beyond all limits: the parser would keep it all."""

@@ -172,11 +172,11 @@ def test_expired(front: Nginx, makers: Makers, device: Device) -> None:
 
 
 def test_expired_counts_for_a_ca_whose_key_has_signed_it(front: Nginx, makers: Makers, device: Device) -> None:
-    """The name of the CA is not enough: nginx tells only that it has expired, whoever signed it."""
+    """nginx tells only the last error of a chain: that it has expired, and not that another key has signed it."""
     impostor = CA(makers.poly.certificate, makers.stranger.key)
     shown = impostor.issue(named(CN=MAC), days=(-3000, -30))
     assert boot(front, makers.client(*shown)) == 404
-    assert Access.objects.get().certificate_problem
+    assert Access.objects.get().certificate_problem == certificate.OTHER_ISSUER
 
 
 def test_not_yet_valid(front: Nginx, makers: Makers, device: Device) -> None:

@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
+from redirect.db.texts import NormalizedCharField
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"
 
@@ -62,11 +63,11 @@ def _count_of(relation: str) -> Coalesce:
 class Group(models.Model):
     """A reseller, or a provider under a reseller. Source: manual 7.1."""
 
-    name = models.CharField(max_length=150)
+    name = NormalizedCharField(max_length=150)
     group_type = models.CharField(max_length=8, choices=GroupType)
     reseller = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="providers")
-    address = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ in the API
-    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
+    address = NormalizedCharField(max_length=1000, null=True, blank=True)
+    description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
 
     objects = GroupQuerySet.as_manager()
 
@@ -92,7 +93,7 @@ class Group(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     @property
     def full_name(self) -> str:
@@ -152,14 +153,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         unique=True,
         validators=[RegexValidator(LOGIN_PATTERN, "Use ASCII letters, digits and . _ @ + - only.")],
     )
-    first_name = models.CharField(max_length=150, null=True, blank=True)  # noqa: DJ001
-    last_name = models.CharField(max_length=150, null=True, blank=True)  # noqa: DJ001
+    first_name = NormalizedCharField(max_length=150, null=True, blank=True)
+    last_name = NormalizedCharField(max_length=150, null=True, blank=True)
     group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="users")
     permission_level = models.CharField(max_length=13, choices=Level, null=True, blank=True)  # noqa: DJ001
     email = models.EmailField(max_length=254, null=True, blank=True)  # noqa: DJ001
-    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
-    phone1 = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
-    phone2 = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
+    description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
+    phone1 = NormalizedCharField(max_length=40, null=True, blank=True)
+    phone2 = NormalizedCharField(max_length=40, null=True, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("support staff", default=False)
 

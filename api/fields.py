@@ -4,13 +4,13 @@ REST framework's own turn "5" into 5, "yes" into true and 5 into "5"; integrator
 Source: contract section 2.
 """
 
-import unicodedata
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from devices import mac
+from redirect.texts import control_character, normalize
 
 INT64 = 2**63
 
@@ -58,13 +58,13 @@ class Text(StrictField, serializers.CharField):
     }
 
     def __init__(self, *, lines: bool = False, **kwargs: Any) -> None:
-        self.allowed_controls = "\r\n" if lines else ""
+        self.lines = lines
         super().__init__(trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("not_a_string")
-        if any(unicodedata.category(c) == "Cc" and c not in self.allowed_controls for c in data):
+        if control_character(data, lines=self.lines):
             self.fail("control")
         return data
 
@@ -74,7 +74,7 @@ class Text(StrictField, serializers.CharField):
         return super().run_validation(data)
 
     def accepted(self) -> Schema:
-        controls = CONTROLS_BUT_LINE_BREAKS if self.allowed_controls else CONTROLS
+        controls = CONTROLS_BUT_LINE_BREAKS if self.lines else CONTROLS
         schema: Schema = {"type": "string", "maxLength": self.max_length}
         if self.allow_blank:
             return schema | {"pattern": f"^[^{controls}]*$"}
@@ -82,7 +82,19 @@ class Text(StrictField, serializers.CharField):
         return schema | {"minLength": 1, "pattern": rf"^[^{controls}]*[^\s{controls}][^{controls}]*$"}
 
 
-class OptionalText(Text):
+class PlainText(Text):
+    """A text that people read, kept in the one form that `redirect.texts.normalize` gives it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return normalize(super().to_internal_value(data))
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and not normalize(data) and not self.allow_blank:
+            self.fail("blank")
+        return super().run_validation(data)
+
+
+class OptionalText(PlainText):
     """A string that may be absent, null or empty."""
 
     def __init__(self, **kwargs: Any) -> None:

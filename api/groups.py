@@ -71,7 +71,7 @@ class GroupSerializer(serializers.Serializer[Group]):
 class GroupBody(RequestSerializer):
     """POST /groups. Source: manual 7.1.3."""
 
-    name = fields.Text(max_length=150, help_text=NAME)
+    name = fields.PlainText(max_length=150, help_text=NAME)
     groupType = fields.Choice(source="group_type", choices=GroupType.choices)
     address = fields.OptionalText(max_length=1000, help_text="Its address.")
     description = fields.Description(help_text="Anything else.")
@@ -94,7 +94,7 @@ class GroupChanges(RequestSerializer):
 
     resource = GroupSerializer
 
-    name = fields.Text(max_length=150, required=False, allow_null=True, help_text=NAME)
+    name = fields.PlainText(max_length=150, required=False, allow_null=True, help_text=NAME)
     address = fields.OptionalText(max_length=1000, help_text="Its address.")
     description = fields.Description(help_text="Anything else.")
 

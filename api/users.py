@@ -116,8 +116,8 @@ class Email(fields.OptionalText, serializers.EmailField):
 class UserBody(RequestSerializer):
     """POST /users. Source: manual 10.3."""
 
-    firstName = fields.Text(source="first_name", max_length=150)
-    lastName = fields.Text(source="last_name", max_length=150)
+    firstName = fields.PlainText(source="first_name", max_length=150)
+    lastName = fields.PlainText(source="last_name", max_length=150)
     password = fields.Text(max_length=1000, help_text=PASSWORD, schema=PASSWORD_RULES)
     permissionLevel = fields.Choice(source="permission_level", choices=Level.choices)
     email = Email()

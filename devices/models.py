@@ -14,6 +14,7 @@ from jobs.models import Job, JobState
 from locations import url_template
 from locations.models import Location
 from redirect.db.indexes import trigram_index
+from redirect.db.texts import NormalizedCharField
 
 
 class AccessStatus(models.TextChoices):
@@ -62,7 +63,7 @@ class Device(models.Model):
     mac = models.CharField("MAC", max_length=12)
     group = models.ForeignKey(Group, models.PROTECT, related_name="devices")
     location = models.ForeignKey(Location, models.PROTECT, null=True, blank=True, related_name="devices")
-    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ
+    description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
 
     # Written at each boot: no index on any of them, so that PostgreSQL's updates stay HOT.
     last_access_status = models.CharField(

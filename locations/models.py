@@ -10,6 +10,7 @@ from accounts.models import Group
 from accounts.scope import ScopedQuerySet
 from locations import url_template
 from redirect.db.indexes import trigram_index
+from redirect.db.texts import NormalizedCharField
 
 
 class LocationQuerySet(ScopedQuerySet["Location"]):
@@ -29,7 +30,7 @@ class Location(models.Model):
 
     group = models.ForeignKey(Group, models.PROTECT, related_name="locations")
     url = models.CharField("URL", max_length=url_template.MAX_LENGTH)
-    description = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null and "" differ
+    description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
     mutual_auth = models.BooleanField(default=False)
     last_access = models.DateTimeField(null=True, blank=True, editable=False)
 

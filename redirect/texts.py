@@ -6,7 +6,7 @@ import unicodedata
 # What stands around a text unseen: blanks of all kinds, line breaks, and marks of byte order and of width zero.
 _AROUND = " \t\r\n\ufeff\u200b\u2060"
 _BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_LINE_BREAK = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029]")
 
 
 def normalize(text: str) -> str:

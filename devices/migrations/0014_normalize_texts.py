@@ -1,0 +1,17 @@
+"""Texts that were written before there was one form of them get it."""
+
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
+
+from redirect.db.texts import normalize_rows
+
+
+def normalize(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    normalize_rows(apps.get_model("devices", "Device"), "description")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("devices", "0013_deny_certificates")]
+
+    operations = [migrations.RunPython(normalize, migrations.RunPython.noop, elidable=True)]

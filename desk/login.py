@@ -33,7 +33,7 @@ def field_of(error: ApiError) -> str:
 class LoginForm(AuthenticationForm):
     """Logs in where the API does: the same check, counted once for each attempt.
 
-    `change_due` tells of staff whose password is right but must be changed first.
+    `change_due` is true for staff whose password is right but must be changed first.
     """
 
     change_due = False

@@ -1,4 +1,4 @@
-"""The roles of support staff: groups of Django's permissions. Tenants' levels mean nothing here, and the reverse.
+"""The roles of support staff: groups of Django's permissions. Tenants' levels have no meaning here.
 
 `manage.py migrate` makes the roles, and adds what is new in the table below to installations that have them
 already. What it gave once it never gives again: a permission that an operator has taken from a role stays away,

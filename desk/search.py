@@ -1,4 +1,4 @@
-"""One field that finds a phone, a group, a user or a location by whatever the caller has at hand.
+"""Find: one field for phones, groups, users and locations.
 
 A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted.
 """
@@ -31,7 +31,7 @@ ACCESSES_SHOWN = 20
 
 @dataclass(frozen=True)
 class Phone:
-    """A MAC that was asked for: its device, or what is known of a MAC that nobody owns."""
+    """A MAC in the query: its device, or the requests of an unknown MAC."""
 
     mac: str
     device: Device | None
@@ -48,7 +48,7 @@ class Rows:
     """The first rows of a table in which the text stands, and the list that shows all."""
 
     title: str
-    rows: list[tuple[str, str, str]]  # what it is called, what else is told of it, its page
+    rows: list[tuple[str, str, str]]  # name, note, address of its page
     more: str
 
 
@@ -77,7 +77,7 @@ def _page_of(row: Any) -> str:
 
 
 def _phones(request: HttpRequest, query: str) -> list[Phone]:
-    """The MACs of a text; those that nobody owns with what the log has of them."""
+    """The MACs in a text, unknown ones with their requests in the log."""
     may_look = request.user.has_perm("devices.view_device")
     macs = mac.mentioned_in(unquote(query))[:MACS_LOOKED_AT] if may_look else []
     devices = {d.mac: d for d in Device.objects.filter(mac__in=macs).select_related("group", "location")}
@@ -123,11 +123,11 @@ def _rows(
     found: QuerySet[Any],
     query: str,
     name: Callable[[Any], str],
-    told: Callable[[Any], str],
+    note: Callable[[Any], str],
 ) -> Rows:
     options = found.model._meta
     address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-    rows = [(name(row), told(row), _page_of(row)) for row in found[:ROWS_SHOWN]]
+    rows = [(name(row), note(row), _page_of(row)) for row in found[:ROWS_SHOWN]]
     return Rows(title, rows, f"{address}?{urlencode({'q': query})}" if len(rows) == ROWS_SHOWN else "")
 
 

@@ -21,9 +21,9 @@ from desk.login import DuePasswordForm, LoginForm, OwnPasswordForm
 
 
 class DeskSite(UnfoldAdminSite):
-    """Where support staff work."""
+    """The admin site of support staff."""
 
-    site_url = None  # there is no site but this one
+    site_url = None  # the service has no other site
     login_form = LoginForm
     index_template = "desk/dashboard.html"
 
@@ -40,11 +40,11 @@ class DeskSite(UnfoldAdminSite):
         return super().index(request, context)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The look's own search knows the names of tables only; ours finds phones."""
+        """Unfold's own search knows the names of tables only; Find finds phones."""
         return HttpResponseRedirect(f"{reverse('admin:find')}?{urlencode({'q': request.GET.get('s', '')})}")
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The page to log in; whose password must be changed first is led to the page for that."""
+        """The login page; a user who must change the password first gets the page for that."""
         answer = super().login(request, extra_context)
         form: Any = getattr(answer, "context_data", {}).get("form")
         if getattr(form, "change_due", False):
@@ -54,13 +54,13 @@ class DeskSite(UnfoldAdminSite):
 
     @method_decorator([sensitive_post_parameters(), never_cache])
     def password_due(self, request: HttpRequest) -> HttpResponse:
-        """Old password and new one, without a session: it begins when the password is changed."""
+        """Old and new password, without a session: the session begins when the password is changed."""
         if request.method != "POST":
             return self._ask_for_new_password(request, self._due_form(request))
         form = self._due_form(request, request.POST)
         if not form.is_valid():
             return self._ask_for_new_password(request, form)
-        if not form.user.is_staff:  # a tenant's: it has its new password, and still no business here
+        if not form.user.is_staff:  # a tenant's user has its new password, but no access to the desk
             return HttpResponseRedirect(reverse("admin:login"))
         log_in(request, form.user, backend=settings.AUTHENTICATION_BACKENDS[0])
         return HttpResponseRedirect(reverse("admin:index"))
@@ -73,7 +73,7 @@ class DeskSite(UnfoldAdminSite):
         return TemplateResponse(request, "desk/password_due.html", context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The page for one's own password."""
+        """The page for the own password."""
         view = PasswordChangeView.as_view(
             form_class=partial(OwnPasswordForm, address=request.META["REMOTE_ADDR"]),
             success_url=reverse("admin:password_change_done"),

@@ -1,4 +1,4 @@
-"""The log of phones' requests in the admin: to read, and for nobody to write."""
+"""The log of phones' requests in the admin: read-only."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -21,7 +21,7 @@ from devices.models import Access, Outcome
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """What the phone got."""
+    """The outcome of the request."""
 
     title = "outcome"
     parameter_name = "outcome__exact"
@@ -36,7 +36,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 class TimeFilter(admin.SimpleListFilter):
     """The last 24 hours, unless another time is chosen or one MAC is looked for.
 
-    There is no choice of all times for all phones: ten million rows, and nobody reads them.
+    All times for all phones is no choice: that may be ten million rows.
     """
 
     title = "time"
@@ -84,7 +84,7 @@ class InfinitePaginator(paginator.InfinitePaginator):
 
 @admin.register(Access)
 class AccessAdmin(TableAdmin):
-    """What phones asked for and got; nobody writes it by hand."""
+    """The requests of phones and their outcomes."""
 
     list_display = (
         "exact_time",

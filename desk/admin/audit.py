@@ -1,4 +1,4 @@
-"""The audit log in the admin: to read, and for nobody to touch."""
+"""The audit log in the admin: read-only."""
 
 from typing import Any
 
@@ -38,14 +38,14 @@ class EntryAdmin(TableAdmin):
     list_display = ("timestamp", "actor_login", "source", "remote_addr", "what")
     list_filter = ("event", "source", "timestamp")
     list_select_related = ("content_type",)
-    search_fields = ("object_repr",)  # shows the field; what it finds is told below
+    search_fields = ("object_repr",)  # shows the search field; get_search_results defines what it finds
     search_help_text = "A MAC, a login, an address, a request id, or the beginning of an object's name."
     sortable_by = ("timestamp",)
     ordering = ("-timestamp", "-id")
 
     @admin.display(description="groups")
     def groups(self, entry: Any) -> str:
-        """Whose history it belongs to."""
+        """The groups whose history it belongs to."""
         ids = {entry.group_id, entry.other_group_id, *entry.several.values_list("group_id", flat=True)}
         return ", ".join(Group.objects.filter(pk__in=ids - {None}).order_by("name").values_list("name", flat=True))
 

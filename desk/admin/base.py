@@ -28,7 +28,7 @@ HISTORY_SHOWN = 100
 
 
 def or_try_again(page: Page) -> Page:
-    """A form that met somebody else's change is sent back with a sentence, not answered with 500."""
+    """A form that loses against another transaction is shown again with a sentence, not answered with 500."""
 
     @wraps(page)
     def answer(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -77,12 +77,12 @@ class TableAdmin(ModelAdmin):
         return (*readonly, *self.fixed_fields) if obj else readonly
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What the service itself writes is not shown of a row that is yet to be."""
+        """Without read-only fields for a new row, which has no values in them yet."""
         fields = super().get_fields(request, obj)
         return fields if obj else [name for name in fields if name not in self.readonly_fields]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Without what can be no row's id, as somebody may have typed it into the address."""
+        """Without values in the query string that cannot be ids."""
         relations = {field.name for field in self.opts.fields if field.is_relation}
         initial = super().get_changeform_initial_data(request)
         return {name: value for name, value in initial.items() if name not in relations or is_id(str(value))}
@@ -99,7 +99,7 @@ class TableAdmin(ModelAdmin):
         obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What stands against a deletion is counted instead of listed: it may be a hundred thousand devices."""
+        """Rows that prevent a deletion are counted instead of listed: they may be a hundred thousand devices."""
         protected = []
         for relation in self.opts.related_objects:
             if getattr(relation, "on_delete", None) is PROTECT:
@@ -123,7 +123,7 @@ class TableAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Whoever pressed the button of a row's page stays there."""
+        """An action started on the page of a row returns to that page."""
         response = super().response_action(request, *args, **kwargs)
         row = request.POST.get("row", "")
         if is_id(row) and getattr(response, "url", "") == request.get_full_path():
@@ -133,20 +133,20 @@ class TableAdmin(ModelAdmin):
         return response
 
     def log_addition(self, *what: Any) -> Any:
-        """The audit log has it."""
+        """In the audit log already."""
 
     def log_change(self, *what: Any) -> Any:
-        """The audit log has it."""
+        """In the audit log already."""
 
     def log_deletions(self, *what: Any) -> Any:
-        """The audit log has it."""
+        """In the audit log already."""
 
     def history_of(self, row: Any) -> QuerySet[Any]:
         """The entries of the audit log about a row, newest first."""
         return history.of(row)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """What happened to a row, by whomever and wherever."""
+        """All changes of a row, by any user and face."""
         row = self.get_object(request, object_id)
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)

@@ -72,11 +72,11 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
 
     form = DeviceForm
     fields = ("mac", "group", "location", "description")
-    fixed_fields = ("mac", "group")  # to move it to another group is an action, which asks for the reason
+    fixed_fields = ("mac", "group")  # a move to another group is an action, which asks for the reason
     list_display = ("spelled_mac", "group", "last_access_status", "last_access", "num_requests", "location")
     list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access", ReservedFilter)
     list_select_related = ("group", "location")
-    search_fields = ("mac",)  # shows the field; what it finds is told below
+    search_fields = ("mac",)  # shows the search field; get_search_results defines what it finds
     search_help_text = "A MAC in any spelling or a part of one, a group, the URL of a location, a description."
     autocomplete_fields = ("group",)
     raw_id_fields = ("location",)  # its list shows whose each is; groups may have the same URL

@@ -76,7 +76,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 class BlockedFilter(admin.SimpleListFilter):
-    """Who cannot log in at the moment because of too many failures."""
+    """Users who cannot log in now because of too many failures."""
 
     title = "blocked"
     parameter_name = "blocked"
@@ -98,7 +98,7 @@ ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superus
 class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     """Tenants' users, support staff and platform operators.
 
-    Whoever is no platform operator may not make staff, nor change those who are: it would be a way to more rights.
+    Only platform operators make or change staff: otherwise staff could give themselves more rights.
     """
 
     resource = UserResource
@@ -148,7 +148,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     row_actions = actions
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Nothing of the password is shown to those who cannot give a new one."""
+        """Without the password for staff who cannot set a new one."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
@@ -165,12 +165,12 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         return super().has_change_permission(request, obj) and _within_reach(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes their own user."""
+        """Users cannot delete themselves."""
         allowed = super().has_delete_permission(request, obj) and _within_reach(request, obj)
         return allowed and obj != request.user
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Tokens tell of the rights that a user had; the caller's transaction ends them with the change."""
+        """Tokens carry the rights that the user had; they end in the transaction of the change."""
         super().save_model(request, obj, form, change)
         if ENDS_TOKENS.intersection(form.changed_data):
             end_tokens([obj.pk])
@@ -232,7 +232,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         act: Callable[[Collection[int]], None],
         done: str,
     ) -> None:
-        """Act on those within reach, in one transaction and with statements that do not count them."""
+        """Act on those within reach, in one transaction; the number of statements does not depend on theirs."""
         selected = queryset.count()
         with transaction.atomic():
             users = list(_reachable(request, queryset).order_by("pk").values_list("pk", flat=True))
@@ -245,7 +245,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
 
 
 def _within_reach(request: HttpRequest, user: Any) -> bool:
-    """Whether this user may be changed by somebody who has the permission to change users."""
+    """Whether a member of staff with the permission to change users may change this one."""
     return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
 
 

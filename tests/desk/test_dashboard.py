@@ -121,7 +121,7 @@ def test_users_who_are_blocked_now(operator: Client, cast: Cast):
 
 def test_an_empty_service_says_what_to_do(operator: Client):
     page = operator.get("/admin/").content.decode()
-    assert "No phone has asked in this time" in page
+    assert "No request came in this time" in page
     assert "There is no device yet" in page
 
 

@@ -116,7 +116,7 @@ def test_a_mac_that_nobody_owns_shows_who_asked_when_and_from_where(operator: Cl
             user_agent="SpecialPhone/1.0 <b>",
         )
     page = find(operator, "00-a0-c9-14-c8-29").content.decode()
-    assert "Nobody owns this MAC" in page
+    assert "No group owns this MAC" in page
     assert "192.0.2.0<" in page
     assert "192.0.2.19<" in page
     assert "192.0.2.20<" not in page
@@ -131,7 +131,7 @@ def test_a_mac_whose_device_is_gone_shows_what_it_got(operator: Client, cast: Ca
 
 
 def test_a_mac_that_never_asked_says_so(operator: Client):
-    assert "No phone has asked with it either" in find(operator, MAC).content.decode()
+    assert "The log holds no request of such a phone" in find(operator, MAC).content.decode()
 
 
 def test_several_macs_are_listed(operator: Client, cast: Cast):

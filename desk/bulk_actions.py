@@ -79,10 +79,10 @@ KINDS = {
 class LocationWidget(AutocompleteSelect):
     """Offers the locations of one group."""
 
-    group_id: int
+    group_id: int | None = None
 
     def get_url(self) -> str:
-        return f"{super().get_url()}?group={self.group_id}"
+        return f"{super().get_url()}?group={self.group_id or ''}"
 
 
 class TargetForm(forms.Form):

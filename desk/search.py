@@ -3,6 +3,7 @@
 A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +24,30 @@ from devices.search import OWN_ATTRIBUTES, matching
 from locations.models import Location
 from redirect.db.search import contains
 
+PAIRS = 6  # of digits in a MAC
 LONGEST_TEXT = 2_000
 MACS_LOOKED_AT = 10
 ROWS_SHOWN = 10
 ACCESSES_SHOWN = 20
+
+
+def whole_mac(text: str) -> str | None:
+    """The MAC, in 12 upper-case digits, that a text is in any spelling, also as a file name; None for other texts.
+
+    >>> whole_mac("00a0.c914.c829"), whole_mac("0:a0:c9:14:c8:29"), whole_mac("C9:14")
+    ('00A0C914C829', '00A0C914C829', None)
+    """
+    text = text.strip()
+    pairs = text.split("-" if "-" in text else ":")
+    if len(pairs) == PAIRS:
+        text = ":".join(pair.zfill(2) for pair in pairs)  # arp prints them without leading zeros
+    digits = re.sub(r"[:.\s-]", "", text).upper()
+    return mac.from_request_path(f"/{text}") or (digits if mac.mentioned_in(text) == [digits] else None)
+
+
+def part_of_mac(text: str) -> str | None:
+    """The digits of a text that may be a part of a MAC in any spelling; None for other texts."""
+    return mac.fragment(re.sub(r"[.\s]", "", text))
 
 
 @dataclass(frozen=True)
@@ -54,17 +75,21 @@ class Rows:
 
 def page(request: HttpRequest) -> HttpResponse:
     """GET /admin/find/?q=…: one hit leads straight to its page."""
-    query = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_TEXT]
-    phones = _phones(request, query)
+    text = request.GET.get("q", "").replace("\x00", "").strip()
+    query = text[:LONGEST_TEXT]
+    macs = _macs(request, query)
+    phones = _phones(request, macs[:MACS_LOOKED_AT])
     tables = [] if phones or not query else _tables(request, query)
     pages = [_page_of(phone.device) for phone in phones if phone.device]
     pages += [row[2] for table in tables for row in table.rows]
-    if len(pages) == 1 and len(phones) <= 1:
+    if len(pages) == 1 and len(macs) <= 1 and len(text) <= LONGEST_TEXT:
         return HttpResponseRedirect(pages[0])
     context = {
         **admin.site.each_context(request),
         "title": "Find",
         "query": query,
+        "cut": len(text) > LONGEST_TEXT and LONGEST_TEXT,
+        "number_of_macs": len(macs),
         "phones": phones,
         "tables": tables,
         "pages": pages,
@@ -76,10 +101,17 @@ def _page_of(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
-def _phones(request: HttpRequest, query: str) -> list[Phone]:
-    """The MACs in a text, unknown ones with their requests in the log."""
-    may_look = request.user.has_perm("devices.view_device")
-    macs = mac.mentioned_in(unquote(query))[:MACS_LOOKED_AT] if may_look else []
+def _macs(request: HttpRequest, query: str) -> list[str]:
+    """The MACs in a text, for staff who may look at devices."""
+    if not request.user.has_perm("devices.view_device"):
+        return []
+    text = unquote(query)
+    whole = whole_mac(text)
+    return [whole] if whole else mac.mentioned_in(text)
+
+
+def _phones(request: HttpRequest, macs: list[str]) -> list[Phone]:
+    """Each MAC with its device, an unknown one with its requests in the log."""
     devices = {d.mac: d for d in Device.objects.filter(mac__in=macs).select_related("group", "location")}
     accesses: dict[str, list[Access]] = {}
     unowned = [text for text in macs if text not in devices]
@@ -111,7 +143,10 @@ def _tables(request: HttpRequest, query: str) -> list[Rows]:
         locations = Location.objects.filter(_url_like(query)).select_related("group")
         tables.append(_rows("Locations", locations.order_by("pk"), query, _url_of, _owner_of))
     if may("devices.view_device"):
-        devices = Device.objects.filter(matching(query, OWN_ATTRIBUTES)).select_related("group")
+        found = matching(query, OWN_ATTRIBUTES)
+        if part := part_of_mac(query):
+            found |= Q(mac__contains=part)
+        devices = Device.objects.filter(found).select_related("group")
         tables.append(
             _rows("Devices", devices.order_by("pk"), query, lambda d: mac.display(d.mac), _kind_of_device)
         )

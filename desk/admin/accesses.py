@@ -16,6 +16,7 @@ from unfold import paginator
 
 from boot.diagnosis import exact
 from desk.admin.base import TableAdmin
+from desk.search import whole_mac
 from devices import mac
 from devices.models import Access, Outcome
 
@@ -44,7 +45,7 @@ class TimeFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         super().__init__(request, *args)
-        self.of_one_mac = mac.from_request_path(f"/{request.GET.get('q', '').strip()}") is not None
+        self.of_one_mac = whole_mac(request.GET.get("q", "")) is not None
 
     @property
     def default(self) -> str:
@@ -125,7 +126,7 @@ class AccessAdmin(TableAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if whole := mac.from_request_path(f"/{term}"):
+        if whole := whole_mac(term):
             return queryset.filter(mac=whole), False
         try:
             return queryset.filter(address=str(ip_address(term))), False

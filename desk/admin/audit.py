@@ -12,6 +12,7 @@ from accounts.models import Group
 from audit import history
 from audit.models import Entry, mac_of
 from desk.admin.base import TableAdmin
+from desk.search import whole_mac
 from devices import mac
 from devices.models import Device
 
@@ -69,7 +70,7 @@ class EntryAdmin(TableAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if whole := mac.from_request_path(f"/{term}"):
+        if whole := whole_mac(term):
             return queryset.filter(pk__in=history.of_mac(whole).order_by().values("pk")), False
         found = Q(object_repr__istartswith=term) | Q(actor_login__iexact=term) | Q(cid=term)
         return queryset.filter(found | Q(remote_addr__iexact=term)), False

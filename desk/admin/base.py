@@ -3,14 +3,15 @@
 Only Django's own permissions count here: the tenants' levels mean nothing in the admin, and the reverse.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models import PROTECT, Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit import history
+from desk import seen
 from redirect.db.transactions import lost_race
 
 Page = Callable[..., Any]
@@ -58,6 +60,27 @@ def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
     )
 
 
+class TableForm(ModelForm):  # type: ignore[type-arg]
+    """The form of a row, refused if another user has changed the row since the page was opened."""
+
+    seen = ""  # for the hidden input of the page
+    changes: Sequence[str] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.seen = seen.token_of(self.instance)
+            if seen.NAME in self.data:
+                self.changes = seen.changes_since(self.instance, self.data[seen.NAME])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.changes:
+            told = "Another user changed this after you opened the page. Save again to overwrite that change."
+            self.add_error(None, [told, *self.changes])
+        return cleaned
+
+
 class TableAdmin(ModelAdmin):
     """A table of the service, of which there may be a million rows.
 
@@ -67,7 +90,10 @@ class TableAdmin(ModelAdmin):
 
     fixed_fields: tuple[str, ...] = ()
     row_actions: tuple[str, ...] = ()
+    form = TableForm
     change_form_outer_before_template = "desk/row_actions.html"
+    change_form_before_template = "desk/seen.html"
+    delete_confirmation_template = "desk/delete_confirmation.html"
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -98,9 +124,18 @@ class TableAdmin(ModelAdmin):
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=columns.intersection(form.changed_data) if change else None)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Locked when it is to be changed: what the form is compared with must stay so until it is saved."""
+        if request.method == "POST" and connection.in_atomic_block and is_id(object_id):
+            row = self.model._base_manager.filter(pk=object_id).select_for_update(no_key=True)
+            row.values_list("pk").first()
+        return super().get_object(request, object_id, from_field)
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Rows that prevent a deletion are counted instead of listed: they may be a hundred thousand devices."""
-        protected = []
+        protected: list[str] = []
+        if seen.NAME in request.POST and len(objs) == 1:
+            protected = seen.changes_since(objs[0], request.POST[seen.NAME])
         for relation in self.opts.related_objects:
             if getattr(relation, "on_delete", None) is PROTECT:
                 rows: Any = relation.related_model
@@ -113,6 +148,9 @@ class TableAdmin(ModelAdmin):
     def may_act_on(self, request: HttpRequest, row: Any) -> bool:
         """Whether the page of this row offers actions; which ones is left to the permissions of each."""
         return True
+
+    def render_delete_form(self, request: HttpRequest, context: Any) -> Any:
+        return super().render_delete_form(request, context | {"seen": seen.token_of(context["object"])})
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         row = kwargs.get("obj")

@@ -6,18 +6,21 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from audit import history
 from boot.diagnosis import exact
 from desk import device_page, dry_run
-from desk.bulk_actions import DeviceActions
+from desk.admin.base import TableForm
+from desk.bulk_actions import DeviceActions, LocationWidget
 from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
+from desk.search import part_of_mac, whole_mac
 from devices import mac
 from devices.models import RESERVED_MAC, Device
 from devices.search import STAFF_ATTRIBUTES, matching
@@ -27,19 +30,41 @@ class MACField(forms.CharField):
     """A MAC in any spelling."""
 
     def clean(self, value: Any) -> str:
-        try:
-            return mac.normalize(super().clean(value))
-        except mac.InvalidMAC as error:
-            raise ValidationError(str(error)) from error
+        text: str = super().clean(value)
+        found = whole_mac(text)
+        if text and found is None:
+            raise ValidationError(str(mac.InvalidMAC()))
+        return found or ""
 
 
-class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
+class DeviceForm(TableForm):
     """A device, whose location is one of its group's."""
 
     mac = MACField(label="MAC", help_text="In any spelling, such as 00:A0:C9:14:C8:29 or 00A0C914C829.")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "location" in self.fields:
+            widget = LocationWidget(Device._meta.get_field("location"), admin.site)
+            self.fields["location"].widget = widget
+            widget.choices = self.fields["location"].choices  # type: ignore[attr-defined]
+            if self.instance.pk:
+                # The page shows the field beside the diagnosis, outside the form's element.
+                widget.attrs["form"] = "device_form"
+                widget.group_id = self.instance.group_id
+
+    def clean_mac(self) -> str:
+        """A MAC that no device has; the error names the owner of the device that has it."""
+        text: str = self.cleaned_data["mac"]
+        existing = Device.objects.filter(mac=text).select_related("group__reseller").first()
+        if existing and existing.pk != self.instance.pk:
+            told = '{} is a device of {} already. <a class="device-link" href="{}">Open the device</a>'
+            page = reverse("admin:devices_device_change", args=[existing.pk])
+            raise ValidationError(format_html(told, existing.spelled, existing.group.full_name, page))
+        return text
+
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         group, location = cleaned.get("group", getattr(self.instance, "group", None)), cleaned.get("location")
         if group and location and location.group_id != group.pk:
             owner = location.group
@@ -79,12 +104,21 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     search_fields = ("mac",)  # shows the search field; get_search_results defines what it finds
     search_help_text = "A MAC in any spelling or a part of one, a group, the URL of a location, a description."
     autocomplete_fields = ("group",)
-    raw_id_fields = ("location",)  # its list shows whose each is; groups may have the same URL
     sortable_by = ("spelled_mac",)  # has an index; the others, written at each boot, have none
     ordering = ("mac",)
 
     class Media:
         css = {"all": ("desk/device_page.css",)}
+        js = ("desk/location_of_group.js",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The location of an existing device is not among them: page.html shows it beside the diagnosis."""
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ("mac", "group", "description")})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change=change, **(kwargs | {"fields": self.fields}))
 
     def history_of(self, row: Any) -> QuerySet[Any]:
         """Also before it was deleted and made again."""
@@ -101,9 +135,12 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if whole := mac.from_request_path(f"/{term}"):
+        if whole := whole_mac(term):
             return queryset.filter(mac=whole), False
-        return queryset.filter(matching(term, STAFF_ATTRIBUTES)), False
+        found = matching(term, STAFF_ATTRIBUTES)
+        if part := part_of_mac(term):
+            found |= Q(mac__contains=part)
+        return queryset.filter(found), False
 
     def get_urls(self) -> list[URLPattern]:
         look_up = self.admin_site.admin_view(self.look_up)

@@ -4,21 +4,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from accounts.models import Group, GroupType
 from audit import history
-from desk.admin.base import TableAdmin, link_to_rows
+from desk.admin.base import TableAdmin, TableForm, link_to_rows
 from desk.export import ExportAdmin, GroupResource
 
 
-class GroupForm(ModelForm):  # type: ignore[type-arg]
+class GroupForm(TableForm):
     """A provider has a reseller, and a reseller has none."""
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         reseller = cleaned.get("reseller")
         if cleaned.get("group_type", self.instance.group_type) == GroupType.RESELLER:
             if reseller:

@@ -5,17 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from desk.admin.base import TableAdmin, is_id, link_to_rows
+from desk.admin.base import TableAdmin, TableForm, is_id, link_to_rows
 from desk.export import ExportAdmin, LocationResource
 from locations import url_template
 from locations.models import Location
 
 
-class LocationForm(ModelForm):  # type: ignore[type-arg]
+class LocationForm(TableForm):
     """A location, with a URL that phones can be sent to."""
 
     def clean_url(self) -> str:
@@ -52,8 +51,9 @@ class LocationAdmin(ExportAdmin, TableAdmin):
         return queryset.with_device_count()
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Where a location of one group is to be chosen, none but its own."""
-        if request.GET.get("field_name") == "location" and (group := request.GET.get("group", "")):
+        """For the location of a device, only those of its group."""
+        if request.GET.get("field_name") == "location":
+            group = request.GET.get("group", "")
             queryset = queryset.filter(group=group) if is_id(group) else queryset.none()
         return super().get_search_results(request, queryset, search_term)
 

@@ -13,7 +13,7 @@ admin.site.unregister(Role)
 
 
 @admin.register(Role)
-class RoleAdmin(TableAdmin, auth_admin.GroupAdmin):
+class RoleAdmin(TableAdmin, auth_admin.GroupAdmin):  # type: ignore[misc]
     """What support staff may do, role by role. Only platform operators say so: else it gives more rights."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
-from desk.admin.base import TableAdmin
+from desk.admin.base import TableAdmin, TableForm
 from desk.export import ExportAdmin, UserResource
 
 
@@ -48,7 +48,7 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
         return self.cleaned_data
 
 
-class UserForm(UserChangeForm):
+class UserForm(TableForm, UserChangeForm):
     """What is known of a user; the password has a page of its own."""
 
     class Meta:
@@ -95,7 +95,7 @@ ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superus
 
 
 @admin.register(User)
-class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg, misc]
     """Tenants' users, support staff and platform operators.
 
     Only platform operators make or change staff: otherwise staff could give themselves more rights.

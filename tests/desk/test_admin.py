@@ -287,7 +287,12 @@ def test_a_list_counts_its_rows_no_more_than_once(operator, cast: Cast):
         "00-A0-C9-14-C8-29",
         " 00:A0:C9:14:C8:29 ",
         "00A0C914C829.cfg",
+        "00a0.c914.c829",
+        "00 A0 C9 14 C8 29",
+        "00a0c9-14c829",
+        "0:a0:c9:14:c8:29",
         "C9:14",
+        "c914.c8",
         "14c8",
         "berlin",
         "PBX.example",
@@ -485,10 +490,11 @@ def test_a_device_is_changed_and_keeps_its_mac_and_its_group(operator, cast: Cas
     ("sent", "sentence"),
     [
         ({"mac": "00A0C914C8"}, "Expected a MAC address such as"),
-        ({"mac": "00A0:C914:C829"}, "Expected a MAC address such as"),
-        ({"mac": "00a0c9-14c829"}, "Expected a MAC address such as"),
+        ({"mac": "00:A0:C9:14:C8:29:00"}, "Expected a MAC address such as"),
+        ({"mac": "00:A0-C9:14-C8:29"}, "Expected a MAC address such as"),
         ({"mac": ""}, "This field is required."),
-        ({"mac": "00:A0:C9:14:C8:29"}, "already exists"),
+        ({"mac": "00:A0:C9:14:C8:29"}, "00:A0:C9:14:C8:29 is a device of Acme Voice / Berlin Phones already."),
+        ({"mac": "00a0.c914.c829"}, "is a device of Acme Voice / Berlin Phones already."),
         ({"location": "foreign"}, "This location belongs to Munich Phones"),
         ({"location": 999999}, "not one of the available choices"),
         ({"group": 999999}, "not one of the available choices"),
@@ -530,6 +536,7 @@ def test_a_race_that_only_the_database_sees_is_a_sentence(operator, cast: Cast, 
     device = make_device(cast.provider, "00A0C914C829", make_location(cast.provider))
     monkeypatch.setattr(Device, "full_clean", lambda *args, **kwargs: None)
     monkeypatch.setattr(DeviceForm, "clean", lambda form: form.cleaned_data)
+    monkeypatch.setattr(DeviceForm, "clean_mac", lambda form: form.cleaned_data["mac"])
     if column == "mac":
         address, sent = f"{DEVICES}add/", {"mac": device.mac, "group": cast.sibling.pk}
     else:
@@ -771,3 +778,115 @@ def test_nobody_reads_or_writes_tokens_here(operator):
 @pytest.mark.parametrize("address", ["/api/v1/docs", "/healthz", "/api/v1/groups", "/nothing", "/administrator/"])
 def test_the_policy_is_relaxed_nowhere_else(db, address):
     assert "unsafe" not in Client().get(address)["Content-Security-Policy"]
+
+
+# --- Two users on one page --------------------------------------------------------------------------------------
+
+
+def sent_by(client: Client, opened: str, **values: Any) -> dict[str, Any]:
+    """What a browser sends from this page: every value that it shows, some of them changed."""
+    page = client.get(opened)
+    assert page.status_code == 200
+    form = page.context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+    sent = {name: value for name, value in shown.items() if not isinstance(value, bool) or value}
+    return {**sent, **values, "_seen": seen_on(page)}
+
+
+def seen_on(page: Any) -> str:
+    found = re.search(r'name="_seen" value="([^"]+)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+ROWS_OF_TWO = {
+    "group": (lambda cast: cast.provider, "address", "Kirchstr. 1", "Marktplatz 2", "Address"),
+    "user": (lambda cast: make_user(cast.provider), "email", "a@b.example", "c@d.example", "Email"),
+    "location": (lambda cast: make_location(cast.provider), "description", "old", "new", "Description"),
+    "device": (lambda cast: make_device(cast.provider), "description", "Lobby", "Bar", "Description"),
+    "role": (lambda cast: Role.objects.create(name="Night shift"), "name", "Day", "Dusk", "Name"),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS_OF_TWO)
+def test_the_second_of_two_who_save_is_refused_and_shown_what_changed(operator, cast: Cast, kind):
+    make, attribute, first, second, label = ROWS_OF_TWO[kind]
+    row = make(cast)
+    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    colleague = browser_of(make_operator())
+    mine = sent_by(operator, address, **{attribute: second})
+    was = getattr(row, attribute)
+    assert colleague.post(address, sent_by(colleague, address, **{attribute: first})).status_code == 302
+    refused = operator.post(address, mine)
+    shown = text_of(refused)
+    assert "Another user changed this after you opened the page." in shown
+    assert f"{label}: it was {f'“{was}”' if was else 'empty'}, and is now “{first}”." in shown
+    row.refresh_from_db()
+    assert getattr(row, attribute) == first
+    assert second in refused.content.decode()  # what was typed is still in the form
+    # Who has read it may save all the same.
+    assert operator.post(address, {**mine, "_seen": seen_on(refused)}).status_code == 302
+    row.refresh_from_db()
+    assert getattr(row, attribute) == second
+
+
+def test_counters_of_phones_and_logins_are_no_changes(operator, cast: Cast):
+    device, user = make_device(cast.provider), make_user(cast.provider)
+    pages = {f"{DEVICES}{device.pk}/change/": "Lobby", f"{USERS}{user.pk}/change/": "Night shift"}
+    sent = {address: sent_by(operator, address, description=text) for address, text in pages.items()}
+    Device.objects.update(num_requests=7, last_access=timezone.now(), last_access_status="Fail")
+    User.objects.filter(pk=user.pk).update(fail_login_attempts=3, last_login=timezone.now())
+    for address, values in sent.items():
+        assert operator.post(address, values).status_code == 302
+    device.refresh_from_db()
+    assert (device.description, device.num_requests) == ("Lobby", 7)
+
+
+def test_what_was_moved_meanwhile_is_not_deleted(operator, cast: Cast):
+    device = make_device(cast.provider)
+    address = f"{DEVICES}{device.pk}/delete/"
+    sent = {"post": "yes", "_seen": seen_on(operator.get(address))}
+    Device.objects.update(group=cast.stranger)
+    shown = text_of(operator.post(address, sent))
+    assert "Group: it was “Berlin Phones”, and is now “Foreign Telecom”." in shown
+    assert Device.objects.filter(pk=device.pk).exists()
+    sent["_seen"] = seen_on(operator.get(address))
+    assert operator.post(address, sent).status_code == 302
+    assert not Device.objects.exists()
+
+
+def test_a_page_that_says_nothing_true_of_the_row_is_refused(operator, cast: Cast):
+    address = f"{DEVICES}{make_device(cast.provider).pk}/change/"
+    shown = text_of(operator.post(address, {"description": "Lobby", "_seen": "forged"}))
+    assert "The page was not complete when it was sent." in shown
+
+
+# --- The location of a device -----------------------------------------------------------------------------------
+
+
+def offered(client: Client, **more: Any) -> list[str]:
+    asked = {"app_label": "devices", "model_name": "device", "field_name": "location", **more}
+    return [row["text"] for row in client.get("/admin/autocomplete/", asked).json()["results"]]
+
+
+def test_the_locations_of_a_devices_owner_and_no_others_are_offered(operator, cast: Cast):
+    make_location(cast.provider, "https://one.example/")
+    make_location(cast.sibling, "https://other.example/")
+    assert offered(operator, group=cast.provider.pk) == ["https://one.example/"]
+    assert offered(operator, group=cast.provider.pk, term="other") == []
+    for nothing in ({}, {"group": ""}, {"group": "x"}, {"group": "9" * 30}):
+        assert offered(operator, **nothing) == []
+
+
+def test_the_location_is_chosen_beside_the_diagnosis(operator, cast: Cast):
+    device, location = make_device(cast.provider), make_location(cast.provider)
+    address = f"{DEVICES}{device.pk}/change/"
+    page = operator.get(address).content.decode()
+    box = page[page.index("What to do") : page.index('aria-labelledby="known"')]
+    assert f"?group={cast.provider.pk}" in box
+    assert '<select name="location"' in box
+    assert page.count('<select name="location"') == 1
+    assert operator.post(address, sent_by(operator, address, location=location.pk)).status_code == 302
+    device.refresh_from_db()
+    assert device.location == location
+    assert f'<option value="{location.pk}" selected>' in operator.get(address).content.decode()

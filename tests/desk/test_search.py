@@ -214,3 +214,19 @@ def test_statements_do_not_depend_on_rows(operator: Client, cast: Cast):
         make_access(device)
     many = statements("hotel"), statements(" ".join(f"00908F0000{number:02X}" for number in range(12)))
     assert few == many
+
+
+@pytest.mark.parametrize("spelled", ["00a0.c914.c829", "00 a0 c9 14 c8 29", "0:a0:c9:14:c8:29", "00A0C9-14C829"])
+def test_a_mac_in_any_spelling_leads_to_its_device(operator: Client, cast: Cast, spelled: str):
+    device = make_device(cast.provider, "00A0C914C829")
+    assert find(operator, spelled)["Location"] == page_of(device)
+
+
+def test_find_says_when_it_shows_less_than_was_pasted(operator: Client):
+    macs = [f"00:90:8F:00:00:{number:02X}" for number in range(12)]
+    page = find(operator, "\n".join(macs)).content.decode()
+    assert "The text has 12 MACs. Only the first 10 are shown" in page
+    assert (macs[9] in page, macs[10] + "</h2>" in page) == (True, False)
+    assert "Only the first" not in find(operator, "\n".join(macs[:10])).content.decode()
+    assert "only its first 2,000 characters" in find(operator, "lobby " * 400 + macs[0]).content.decode()
+    assert "only its first" not in find(operator, macs[0]).content.decode()

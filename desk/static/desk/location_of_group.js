@@ -1,0 +1,22 @@
+// For a new device: offers the locations of the group that is chosen in the same form, and none before.
+"use strict";
+
+window.addEventListener("load", () => {
+  const $ = window.django && window.django.jQuery;
+  const group = document.querySelector("#device_form select#id_group");
+  const location = document.getElementById("id_location");
+  if (!$ || !group || !location) return;
+  const address = new URL(location.getAttribute("data-ajax--url"), document.baseURI);
+
+  function offer() {
+    address.searchParams.set("group", group.value);
+    location.setAttribute("data-ajax--url", address.pathname + address.search);
+    $(location).removeData().select2("destroy").djangoAdminSelect2();
+  }
+
+  $(group).on("change", () => {
+    $(location).val(null).trigger("change");
+    offer();
+  });
+  offer();
+});

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from accounts.models import TokenFamily, User
 from audit.models import Changes, Event
 from audit.recording import parts_of, record, record_list
-from redirect.db.arrays import integers
+from redirect.db.arrays import integers, texts
 
 
 def unblock(users: Collection[int]) -> None:
@@ -30,11 +32,24 @@ def force_password_change(users: Collection[int]) -> None:
 
 
 def end_tokens(users: Collection[int]) -> None:
-    """End all logins of these users: none of their tokens is valid from now on."""
+    """End all logins of these users: none of their tokens is valid from now on, and no session in the admin."""
     with transaction.atomic():
         found = _locked(users, Exists(TokenFamily.objects.filter(user=OuterRef("pk"))))
         TokenFamily.objects.filter(user__in=integers(list(found))).delete()
+        _end_sessions(users)
         _record(Event.TOKENS_ENDED, found)
+
+
+def _end_sessions(users: Collection[int]) -> None:
+    """End the sessions of those users who are staff; only staff have any, so there are few to look through."""
+    staff = {
+        str(pk) for pk in User.objects.filter(pk__in=integers(users), is_staff=True).values_list("pk", flat=True)
+    }
+    if not staff:
+        return
+    open_now = Session.objects.filter(expire_date__gt=timezone.now())
+    ended = [session.pk for session in open_now if session.get_decoded().get("_auth_user_id") in staff]
+    Session.objects.filter(pk__in=texts(ended)).delete()
 
 
 def _locked(users: Collection[int], condition: Q | Exists) -> dict[int, int]:

@@ -11,7 +11,6 @@ from typing import Any
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
 from rest_framework import exceptions
 
 from redirect.db.transactions import lost_race
@@ -118,16 +117,12 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A page that the caller may not see; people in the admin get a page, machines get JSON."""
-    if _is_page(request):
-        return defaults.permission_denied(request, exception)
+    """An address that the caller may not see."""
     return JsonResponse(forbidden().body, status=403)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """An address that nothing answers."""
-    if _is_page(request):
-        return defaults.page_not_found(request, exception)
     return JsonResponse(not_found().body, status=404)
 
 
@@ -136,10 +131,4 @@ def handler500(request: HttpRequest) -> HttpResponse:
     exception = sys.exc_info()[1]
     error = as_api_error(exception) if isinstance(exception, DatabaseError | InterfaceError) else None
     error = error or ApiError(500, "Internal error.")
-    if _is_page(request) and error.status == 500:
-        return defaults.server_error(request)
     return JsonResponse(error.body, status=error.status, headers=error.headers)
-
-
-def _is_page(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/admin/")

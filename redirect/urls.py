@@ -1,20 +1,37 @@
 """Every address, by face. Phones are answered before this: see boot/app.py."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from operations import health
+from api import exceptions
+from desk import error_pages
+from operations import health, start_page
 
-handler400 = "api.exceptions.handler400"
-handler403 = "api.exceptions.handler403"
-handler404 = "api.exceptions.handler404"
-handler500 = "api.exceptions.handler500"
+
+def by_face(name: str) -> Callable[..., HttpResponse]:
+    """A handler of Django's for errors: a page under /admin/, JSON everywhere else."""
+
+    def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        face: Any = error_pages if request.path_info.startswith("/admin/") else exceptions
+        response: HttpResponse = getattr(face, name)(request, *args, **kwargs)
+        return response
+
+    return handler
+
+
+handler400, handler403 = by_face("handler400"), by_face("handler403")
+handler404, handler500 = by_face("handler404"), by_face("handler500")
 
 urlpatterns = [
+    path("", start_page.page),
     path("api/v1/", include("api.urls")),
     path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("readyz", health.readyz, name="readyz"),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]

@@ -1044,7 +1044,7 @@ def test_the_place_in_a_list_is_named(things: Things):
 NOT_THERE = [
     "/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/groups/x", "/api/v1/groups/-1",
     "/api/v1/groups/1/2", "/api/v1/devices/zz", "/api/v1/devices/123456789012345678", "/api/v1//groups",
-    "/api/v1/groups//", "/api/v2/groups", "/api/v1/Groups", "/nothing", "/", "/favicon.ico", "/.git/config",
+    "/api/v1/groups//", "/api/v2/groups", "/api/v1/Groups", "/nothing", "/favicon.ico", "/.git/config",
     "/index.html", "/static/nothing.js", "/api/v1/groups/<script>", "/%00", "/%ff", "/api/v1/groups/%F0%9F",
     "/api/v1/groups/9" + "9" * 5000,
 ]  # fmt: skip

@@ -87,6 +87,7 @@ class InfinitePaginator(paginator.InfinitePaginator):
 class AccessAdmin(TableAdmin):
     """The requests of phones and their outcomes."""
 
+    names = ("request of a phone", "requests of phones")
     list_display = (
         "exact_time",
         "spelled_mac",

@@ -25,6 +25,7 @@ admin.site.unregister(Entry)
 class EntryAdmin(TableAdmin):
     """Who changed what, when and from where."""
 
+    names = ("entry of the audit log", "audit log")
     fields = (
         "timestamp",
         "actor_login",

@@ -4,6 +4,7 @@ Only Django's own permissions count here: the tenants' levels mean nothing in th
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -17,11 +18,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit import history
 from desk import seen
+from desk.templatetags.desk import name_of
 from redirect.db.transactions import lost_race
 
 Page = Callable[..., Any]
@@ -88,6 +91,7 @@ class TableAdmin(ModelAdmin):
     the list that the page of a single row offers as buttons.
     """
 
+    names: tuple[str, str] | None = None  # where the model's own would mislead: of one row, of many
     fixed_fields: tuple[str, ...] = ()
     row_actions: tuple[str, ...] = ()
     form = TableForm
@@ -97,6 +101,18 @@ class TableAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
+
+    def __init__(self, model: type[Model], site: admin.AdminSite) -> None:
+        super().__init__(model, site)
+        if self.names:
+            self.opts = copy(model._meta)
+            self.opts.verbose_name, self.opts.verbose_name_plural = self.names
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        changelist.opts = self.opts
+        changelist.title = capfirst(self.opts.verbose_name_plural)
+        return changelist
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
@@ -145,18 +161,27 @@ class TableAdmin(ModelAdmin):
             return [], {}, set(), protected
         return super().get_deleted_objects(objs, request)
 
+    def row_actions_of(self, row: Any) -> tuple[str, ...]:
+        """The actions that make sense for this row."""
+        return self.row_actions
+
     def may_act_on(self, request: HttpRequest, row: Any) -> bool:
         """Whether the page of this row offers actions; which ones is left to the permissions of each."""
         return True
 
     def render_delete_form(self, request: HttpRequest, context: Any) -> Any:
-        return super().render_delete_form(request, context | {"seen": seen.token_of(context["object"])})
+        return super().render_delete_form(
+            request, {**context, "seen": seen.token_of(context["object"]), "name": name_of(context["object"])}
+        )
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         row = kwargs.get("obj")
+        if row:
+            context = {**context, "subtitle": name_of(row)}
         if row and self.may_act_on(request, row):
             allowed = self.get_actions(request)
-            buttons = [(name, allowed[name][2]) for name in self.row_actions if name in allowed]
+            offered = self.row_actions_of(row)
+            buttons = [(name, allowed[name][2]) for name in offered if name in allowed]
             context = {**context, "row_actions": buttons}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -193,7 +218,7 @@ class TableAdmin(ModelAdmin):
         entries = list(self.history_of(row)[: HISTORY_SHOWN + 1])
         context = {
             **self.admin_site.each_context(request),
-            "title": f"History of {row}",
+            "title": f"History of {name_of(row)}",
             "opts": self.opts,
             "original": row,
             "object": row,

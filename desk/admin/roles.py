@@ -16,6 +16,8 @@ admin.site.unregister(Role)
 class RoleAdmin(TableAdmin, auth_admin.GroupAdmin):  # type: ignore[misc]
     """What support staff may do, role by role. Only platform operators say so: else it gives more rights."""
 
+    names = ("staff role", "staff roles")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 

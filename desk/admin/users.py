@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import admin as auth_admin
@@ -103,6 +104,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
 
     resource = UserResource
     export_related = ("group__reseller",)
+    change_form_outer_before_template = "desk/user.html"
     form = UserForm
     add_form = NewUserForm
     change_password_form = PasswordForm
@@ -179,6 +181,16 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     def blocked_since(self, user: Any) -> str:
         since = user.blocked_since
         return date_format(since, "DATETIME_FORMAT") if since else "-"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = kwargs.get("obj")
+        if row and row.blocked_since:
+            context = {**context, "blocked_until": row.blocked_since + settings.LOGIN_BLOCK}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def row_actions_of(self, row: Any) -> tuple[str, ...]:
+        """Unblock only a user who is blocked."""
+        return tuple(name for name in self.row_actions if name != "unblock" or row.blocked_since)
 
     def may_act_on(self, request: HttpRequest, row: Any) -> bool:
         return _within_reach(request, row)

@@ -9,7 +9,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import Permission
-from django.core.management import call_command
+from django.core.management import CommandError, call_command, get_commands
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Group, Level, User
+from accounts.sessions import end_tokens, force_password_change
 from audit.models import Entry
 from desk.admin.devices import DeviceForm
 from devices.models import Access, Device
@@ -890,3 +891,83 @@ def test_the_location_is_chosen_beside_the_diagnosis(operator, cast: Cast):
     device.refresh_from_db()
     assert device.location == location
     assert f'<option value="{location.pk}" selected>' in operator.get(address).content.decode()
+
+
+# --- Names ------------------------------------------------------------------------------------------------------
+
+
+def heading(answer: Any) -> str:
+    found = re.search(r"<h1.*?</h1>", answer.content.decode(), re.DOTALL)
+    assert found
+    text = re.sub(r"<[^>]*>", " ", found[0]).replace("chevron_right", ">")
+    return " ".join(text.split())
+
+
+def test_pages_are_called_as_in_the_menu_and_macs_have_colons(operator, cast: Cast):
+    device = make_device(cast.provider, "00A0C914C829")
+    role = Role.objects.get(name="Support agent")
+    for address, expected, title in [
+        (f"{DEVICES}{device.pk}/change/", "Devices > 00:A0:C9:14:C8:29", "00:A0:C9:14:C8:29 | Change device"),
+        (f"{DEVICES}{device.pk}/history/", "Devices > 00:A0:C9:14:C8:29", "History of 00:A0:C9:14:C8:29"),
+        (f"{DEVICES}{device.pk}/delete/", "Devices > 00:A0:C9:14:C8:29", ""),
+        ("/admin/devices/access/", "Requests of phones", "Requests of phones | "),
+        ("/admin/audit/entry/", "Audit log", "Audit log | "),
+        ("/admin/auth/group/", "Staff roles", "Staff roles | "),
+        (f"/admin/auth/group/{role.pk}/change/", "Staff roles > Support agent", "Change staff role"),
+    ]:
+        answer = operator.get(address)
+        assert heading(answer).startswith(expected), address
+        assert title in answer.content.decode().split("</title>")[0]
+        assert "Delete group" not in answer.content.decode()
+
+
+# --- Blocked users and sessions ---------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_blocked_user_says_so_first_and_offers_to_unblock(operator, cast: Cast):
+    blocked = make_user(cast.provider, user_block_time=timezone.now(), fail_login_attempts=10)
+    free = make_user(cast.provider)
+    page = operator.get(f"{USERS}{blocked.pk}/change/")
+    assert "after 10 failed logins: no password is accepted until" in text_of(page)
+    assert 'value="unblock"' in page.content.decode()
+    page = operator.get(f"{USERS}{free.pk}/change/")
+    assert "no password is accepted" not in text_of(page)
+    assert 'value="unblock"' not in page.content.decode()
+
+
+@pytest.mark.parametrize("act", [end_tokens, force_password_change])
+def test_staff_lose_their_session_with_their_tokens_or_password(db, act):
+    one, other = make_staff("view_device"), make_staff("view_device")
+    browser, bystander = browser_of(one), browser_of(other)
+    assert browser.get(DEVICES).status_code == 200
+    act([one.pk])
+    assert browser.get(DEVICES).status_code == 302
+    assert bystander.get(DEVICES).status_code == 200
+
+
+def test_staff_whose_password_is_forced_by_a_form_or_the_api_are_out(db):
+    staff = make_staff("view_device")
+    browser = browser_of(staff)
+    User.objects.filter(pk=staff.pk).update(force_change_password=True)
+    assert browser.get(DEVICES).status_code == 302
+    User.objects.filter(pk=staff.pk).update(force_change_password=False)
+    assert browser.get(DEVICES).status_code == 200
+
+
+# --- Commands ---------------------------------------------------------------------------------------------------
+
+
+def test_a_user_is_unblocked_by_a_command(cast: Cast, capsys):
+    user = make_user(cast.provider, login="Anna", user_block_time=timezone.now(), fail_login_attempts=10)
+    call_command("unblock", "anna")
+    user.refresh_from_db()
+    assert (user.blocked_since, user.fail_login_attempts) == (None, 0)
+    assert "Anna was blocked and can log in again." in capsys.readouterr().out
+    entry = Entry.objects.latest("pk")
+    assert (entry.event, entry.object_pk, entry.actor_login) == ("Unblocked", str(user.pk), "manage.py unblock")
+    with pytest.raises(CommandError, match="There is no user with the login nobody"):
+        call_command("unblock", "nobody")
+
+
+def test_no_command_empties_the_audit_log():
+    assert not {"auditlogflush", "auditlogmigratejson"} & set(get_commands())

@@ -1,0 +1,31 @@
+"""The heading of every page of the admin: where it stands, in the words of the menu."""
+
+from typing import Any
+
+from django import template
+from django.template.context import Context
+from django.urls import reverse
+
+from desk.menu import PAGES
+
+register = template.Library()
+
+
+@register.inclusion_tag("unfold/helpers/header_title.html", takes_context=True)
+def crumbs(context: Context) -> dict[str, Any]:
+    """The list and the row that a page belongs to, each with its link; else the title of the page."""
+    options, row = context.get("opts"), context.get("original") or context.get("object")
+    if options is None:
+        return {"parts": [{"title": context.get("title") or ""}]}
+    page = f"admin:{options.app_label}_{options.model_name}"
+    names = {address: name for _, pages in PAGES for name, _, address, _ in pages}
+    name = names.get(f"{page}_changelist", options.verbose_name_plural)
+    parts = [{"title": name, "link": reverse(f"{page}_changelist")}]
+    if row is not None and not isinstance(row, str):
+        parts.append({"title": name_of(row), "link": reverse(f"{page}_change", args=[row.pk])})
+    return {"parts": parts}
+
+
+def name_of(row: Any) -> str:
+    """How pages call a row: a device by its MAC with colons, others as they call themselves."""
+    return str(getattr(row, "spelled", row))

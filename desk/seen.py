@@ -33,7 +33,7 @@ def changes_since(row: Model, token: str) -> list[str]:
 
 def _fields(row: Model) -> list[Any]:
     options = row._meta
-    return [options.get_field(name) for name in ATTRIBUTES[type(row)]] + list(options.many_to_many)
+    return [options.get_field(name) for name in ATTRIBUTES.get(type(row), ())] + list(options.many_to_many)
 
 
 def _values(row: Model) -> dict[str, Any]:

@@ -236,3 +236,13 @@ def test_the_demos_log_agrees_with_its_devices_and_has_every_diagnosis(seed):
     ):
         assert words in headlines
     assert {diagnosis.severity for diagnosis in told} == set(Severity)
+
+
+def test_the_first_look_at_the_dashboard_shows_failures_of_today(seed):
+    seed()
+    client = Client()
+    client.force_login(User.objects.get(login="demo-operator"))
+    shown = client.get("/admin/").context
+    assert len(shown["failing_devices"]) > 2
+    assert len(shown["failing_groups"]) > 2
+    assert len(shown["unknown_macs"]) > 2

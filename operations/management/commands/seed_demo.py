@@ -104,7 +104,7 @@ class Demo:
         if number % 3 == 2:
             redirected = location is not None and not location.mutual_auth and number != LOCATED_SINCE
             device.num_requests = 1 + number % 7
-            device.last_access = now() - timedelta(hours=1 + 5 * number)
+            device.last_access = now() - timedelta(minutes=5 + 25 * number)  # some of those that fail, today
             device.last_access_status = AccessStatus.SUCCESS if redirected else AccessStatus.FAIL
             if location is not None and redirected:
                 location.last_access = max(location.last_access or device.last_access, device.last_access)

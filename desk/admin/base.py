@@ -53,6 +53,12 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
+def link_to(row: Model, text: str) -> SafeString:
+    """The page of a row that a list mentions."""
+    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a class="desk-link" href="{}">{}</a>', address, text)
+
+
 def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
     """How many rows refer to this one, as a link to their list."""
     reverse_key: Any = row._meta.get_field(relation)

@@ -12,18 +12,21 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from unfold.decorators import display
 
 from audit import history
 from boot.diagnosis import exact
 from desk import device_page, dry_run
-from desk.admin.base import TableForm
+from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
 from desk.export import DeviceResource, ExportAdmin
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
 from devices import mac
-from devices.models import RESERVED_MAC, Device
+from devices.models import RESERVED_MAC, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
+
+STATUS_COLORS = {AccessStatus.SUCCESS: "success", AccessStatus.FAIL: "danger", AccessStatus.AWAIT: "info"}
 
 
 class MACField(forms.CharField):
@@ -98,7 +101,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     form = DeviceForm
     fields = ("mac", "group", "location", "description")
     fixed_fields = ("mac", "group")  # a move to another group is an action, which asks for the reason
-    list_display = ("spelled_mac", "group", "last_access_status", "last_access", "num_requests", "location")
+    list_display = ("spelled_mac", "group_link", "status", "last_access", "num_requests", "location_link")
     list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access", ReservedFilter)
     list_select_related = ("group", "location")
     search_fields = ("mac",)  # shows the search field; get_search_results defines what it finds
@@ -127,6 +130,18 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     @admin.display(description="MAC", ordering="mac")
     def spelled_mac(self, device: Device) -> str:
         return mac.display(device.mac)
+
+    @admin.display(description="group")
+    def group_link(self, device: Device) -> str:
+        return link_to(device.group, device.group.name)
+
+    @admin.display(description="location")
+    def location_link(self, device: Device) -> str:
+        return link_to(device.location, device.location.url) if device.location else "None"
+
+    @display(description="status", label=STATUS_COLORS)  # type: ignore[untyped-decorator]
+    def status(self, device: Device) -> tuple[str, str]:
+        return device.last_access_status, AccessStatus(device.last_access_status).label
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from accounts.models import Group, GroupType
 from audit import history
+from desk import group_page
 from desk.admin.base import TableAdmin, TableForm, link_to_rows
 from desk.export import ExportAdmin, GroupResource
 
@@ -50,6 +51,14 @@ class GroupAdmin(ExportAdmin, TableAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         queryset: Any = super().get_queryset(request)
         return queryset.with_counts()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        """What is known of a customer stands above its form."""
+        if obj is not None:
+            context["page"] = group_page.gather(request, obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def history_of(self, row: Any) -> QuerySet[Any]:
         """And about all that the group has had."""

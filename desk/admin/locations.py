@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from desk.admin.base import TableAdmin, TableForm, is_id, link_to_rows
+from desk.admin.base import TableAdmin, TableForm, is_id, link_to, link_to_rows
 from desk.export import ExportAdmin, LocationResource
 from locations import url_template
 from locations.models import Location
@@ -38,7 +38,7 @@ class LocationAdmin(ExportAdmin, TableAdmin):
     fields = ("group", "url", "mutual_auth", "description", "last_access", "certificates")
     fixed_fields = ("group",)  # its devices are of the same group
     readonly_fields = ("last_access", "certificates")
-    list_display = ("url", "group", "mutual_auth", "devices", "last_access")
+    list_display = ("url", "group_link", "mutual_auth", "devices", "last_access")
     list_filter = ("mutual_auth", ("last_access", admin.EmptyFieldListFilter))
     list_select_related = ("group",)
     search_fields = ("url", "description", "group__name")
@@ -65,6 +65,10 @@ class LocationAdmin(ExportAdmin, TableAdmin):
             f"{seen:,} devices have shown a good certificate, {location.device_count - seen:,} never have: with "
             "mutual auth these get nothing until they do."
         )
+
+    @admin.display(description="group", ordering="group__name")
+    def group_link(self, location: Location) -> SafeString:
+        return link_to(location.group, location.group.name)
 
     @admin.display(description="devices")
     def devices(self, location: Any) -> SafeString:

@@ -971,3 +971,51 @@ def test_a_user_is_unblocked_by_a_command(cast: Cast, capsys):
 
 def test_no_command_empties_the_audit_log():
     assert not {"auditlogflush", "auditlogmigratejson"} & set(get_commands())
+
+
+# --- The page of a customer -------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_group_shows_what_is_known_and_what_may_be_done_next(operator, cast: Cast):
+    location = make_location(cast.provider, "https://one.example/")
+    failed: dict[str, Any] = {"last_access_status": "Fail", "last_access": timezone.now()}
+    failing = make_device(cast.provider, location=location, **failed)
+    make_device(cast.provider)
+    make_device(cast.sibling, **failed)
+    make_user(cast.provider, login="berlin.one", user_block_time=timezone.now())
+    answer = operator.get(f"{GROUPS}{cast.provider.pk}/change/")
+    page = answer.context["page"]
+    assert page.numbers == {"devices": 2, "failing": 1, "awaiting": 1, "without_location": 1}
+    text = text_of(answer)
+    for words in (
+        "Acme Voice / Berlin Phones",
+        failing.spelled,
+        "https://one.example/ 1 device",
+        "berlin.one Administrator, blocked now",
+        "Created",
+    ):
+        assert words in text
+    for kind in ("devices/device", "locations/location", "accounts/user"):
+        assert f'href="/admin/{kind}/add/?group={cast.provider.pk}"' in answer.content.decode()
+    for link in re.findall(r'href="(/admin/devices/device/\?[^"]+)"', answer.content.decode()):
+        assert operator.get(link.replace("&amp;", "&")).status_code == 200
+    assert cast.provider.name in text_of(operator.get(f"{GROUPS}{cast.reseller.pk}/change/"))
+
+
+def test_the_page_of_a_group_shows_no_more_than_one_may_see(cast: Cast):
+    device = make_device(cast.provider, last_access_status="Fail", last_access=timezone.now())
+    make_user(cast.provider, login="berlin.one")
+    text = text_of(browser_of(make_staff("view_group")).get(f"{GROUPS}{cast.provider.pk}/change/"))
+    assert device.spelled not in text
+    assert "berlin.one" not in text
+
+
+def test_a_list_of_devices_says_the_status_in_words_and_links_group_and_location(operator, cast: Cast):
+    location = make_location(cast.provider)
+    make_device(cast.provider, location=location, last_access_status="Fail")
+    answer = operator.get(DEVICES)
+    page = answer.content.decode()
+    assert f'href="{GROUPS}{cast.provider.pk}/change/"' in page
+    assert f'href="{LOCATIONS}{location.pk}/change/"' in page
+    assert "bg-red-100" in page[page.index("field-status") :]
+    assert "Fail" in text_of(answer)

@@ -34,10 +34,10 @@ class MACField(forms.CharField):
 
     def clean(self, value: Any) -> str:
         text: str = super().clean(value)
-        found = whole_mac(text)
-        if text and found is None:
-            raise ValidationError(str(mac.InvalidMAC()))
-        return found or ""
+        try:
+            return mac.normalize(whole_mac(text) or text)
+        except mac.InvalidMAC as error:
+            raise ValidationError(str(error)) from error
 
 
 class DeviceForm(TableForm):

@@ -493,6 +493,7 @@ def test_a_device_is_changed_and_keeps_its_mac_and_its_group(operator, cast: Cas
         ({"mac": "00A0C914C8"}, "Expected a MAC address such as"),
         ({"mac": "00:A0:C9:14:C8:29:00"}, "Expected a MAC address such as"),
         ({"mac": "00:A0-C9:14-C8:29"}, "Expected a MAC address such as"),
+        ({"mac": "01a0.c914.c829"}, "01:A0:C9:14:C8:29 is reserved"),
         ({"mac": ""}, "This field is required."),
         ({"mac": "00:A0:C9:14:C8:29"}, "00:A0:C9:14:C8:29 is a device of Acme Voice / Berlin Phones already."),
         ({"mac": "00a0.c914.c829"}, "is a device of Acme Voice / Berlin Phones already."),

@@ -27,10 +27,6 @@ class DeskSite(UnfoldAdminSite):
     login_form = LoginForm
     index_template = "desk/dashboard.html"
 
-    def has_permission(self, request: HttpRequest) -> bool:
-        """Active staff, but none who must change the password first: a login asks them for it."""
-        return super().has_permission(request) and not getattr(request.user, "force_change_password", True)
-
     def extra_urls(self) -> list[URLPattern]:
         """The pages that belong to no table."""
         return [

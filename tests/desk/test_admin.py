@@ -946,15 +946,6 @@ def test_staff_lose_their_session_with_their_tokens_or_password(db, act):
     assert bystander.get(DEVICES).status_code == 200
 
 
-def test_staff_whose_password_is_forced_by_a_form_or_the_api_are_out(db):
-    staff = make_staff("view_device")
-    browser = browser_of(staff)
-    User.objects.filter(pk=staff.pk).update(force_change_password=True)
-    assert browser.get(DEVICES).status_code == 302
-    User.objects.filter(pk=staff.pk).update(force_change_password=False)
-    assert browser.get(DEVICES).status_code == 200
-
-
 # --- Commands ---------------------------------------------------------------------------------------------------
 
 

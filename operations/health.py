@@ -7,12 +7,12 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from redirect.errors import error_body
 
-View = Callable[[HttpRequest], JsonResponse]
+View = Callable[[HttpRequest], HttpResponse]
 
 
 def only_safe(view: View) -> View:
@@ -20,7 +20,7 @@ def only_safe(view: View) -> View:
 
     @csrf_exempt  # so that the refusal is 405, as everywhere, and not one of forgery
     @wraps(view)
-    def refuse_others(request: HttpRequest) -> JsonResponse:
+    def refuse_others(request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             refusal = error_body("Method not allowed.")
             return JsonResponse(refusal, status=405, headers={"Allow": "GET, HEAD"})

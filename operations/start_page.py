@@ -4,10 +4,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_safe
+
+from operations.health import only_safe
 
 
-@require_safe
+@only_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The links, as a page or as `{"description": …, "links": [{"title": …, "url": …}]}`."""
     links = [

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from boot.certificate import MAX_NAME, names_of
-from desk.admin.base import TableAdmin
+from desk.admin.base import TableAdmin, TableForm
 from devices.models import DeniedCertificate
 
 _FINGERPRINT = re.compile(r"(?:sha-?256(?: fingerprint)?[ =:]*)?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
@@ -23,7 +23,7 @@ HELP = (
 )
 
 
-class DeniedCertificateForm(forms.ModelForm):  # type: ignore[type-arg]
+class DeniedCertificateForm(TableForm):
     """Takes a certificate in any of its names, and keeps the one that phones are compared by."""
 
     name = forms.CharField(
@@ -69,5 +69,5 @@ class DeniedCertificateAdmin(TableAdmin):
     def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """What stands on the list is not changed to another certificate: only the reason is asked for."""
         if change:
-            kwargs["form"] = forms.ModelForm
+            kwargs["form"] = TableForm
         return super().get_form(request, obj, change=change, **kwargs)

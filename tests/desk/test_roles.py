@@ -110,6 +110,8 @@ PAGES = {
     "devices_import_next": NOBODY,  # but its maker
     "devices_import_progress": "agent",
     "devices_import_confirm": NOBODY,  # but its maker
+    "devices_import_sheet": NOBODY,  # but its maker
+    "devices_import_numbers": NOBODY,  # but its maker
     "devices_import_again": NOBODY,  # but its maker
     "devices_import_discard": NOBODY,  # but its maker
     "devices_import_bad": "agent",
@@ -148,7 +150,7 @@ def test_each_page_has_a_row():
 POSTED = (
     "logout",
     "devices_device_look_up",
-    *(f"devices_import_{what}" for what in ("next", "confirm", "again", "discard")),
+    *(f"devices_import_{what}" for what in ("next", "confirm", "sheet", "numbers", "again", "discard")),
 )
 
 

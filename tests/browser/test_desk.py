@@ -91,7 +91,7 @@ def test_a_file_with_good_and_bad_rows_goes_in(open_page, picture, tmp_path):
         page.get_by_role("link", name="csv").click()
     bad = download.value.path().read_text()
     assert bad.count("\n") == 4
-    assert "00908FDE0001" in bad
+    assert "00:90:8F:DE:00:01" in bad
     page.get_by_role("button", name="Import 4,000 devices").click()
     page.get_by_text("4,000 devices imported").wait_for()
     picture(page, "import-result")
@@ -131,6 +131,23 @@ def test_a_disputed_mac_is_moved(service, open_page, picture):
     page.goto("/admin/find/?q=00908FDE0020")
     assert "City Hospital" in page.inner_text(".device")
     assert "Invoice 4711 of the hospital shows it." in page.inner_text("body")
+
+
+def test_the_location_of_a_device_is_chosen_among_its_owners(open_page):
+    page = open_page("/admin/devices/device/add/")
+    selections = page.locator(".select2-selection")
+    selections.nth(0).click()
+    page.keyboard.type("City Hosp")
+    page.get_by_role("option", name="City Hospital").click()
+    selections.nth(1).click()
+    page.get_by_role("option", name="https://secure.hospital.example").wait_for()
+    assert all("hospital" in text for text in page.get_by_role("option").all_inner_texts())
+    page.goto("/admin/find/?q=00908FDE0002")
+    page.locator(".device-location .select2-selection").click()
+    page.get_by_role("option", name="https://spare.north.example").click()
+    page.get_by_role("button", name="Save the location").click()
+    page.get_by_text("was changed successfully").wait_for()
+    assert "https://spare.north.example/" in page.inner_text(".device dl")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

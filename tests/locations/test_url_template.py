@@ -164,7 +164,7 @@ def test_long_texts_cost_little(text: str, filler: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(url_template, "MAX_PATH", 10_000)
     text = text.format(filler.format() * 300) + "\n"
 
-    steps.count(url_template, check, text, limit=20 * len(text))
+    steps.count(url_template, check, text, limit=25 * len(text))
 
 
 LOWER = "Write {mac address} for the MAC in lower case"

@@ -12,6 +12,7 @@ from api.devices import MACFilter
 from api.generics import ListView
 from api.pagination import pages_of
 from api.schema import example
+from boot.shapes import Kind
 from devices.models import Access, Device, Outcome
 
 
@@ -25,6 +26,8 @@ from devices.models import Access, Device, Outcome
         "certificateSubject": None,
         "certificateSeen": False,
         "locationUrl": "https://www.google.co.il/",
+        "path": "/102233444444.cfg",
+        "kind": "file",
     }
 )
 class AccessSerializer(serializers.Serializer[Access]):
@@ -38,6 +41,18 @@ class AccessSerializer(serializers.Serializer[Access]):
     certificateSubject = serializers.CharField(source="certificate_subject", allow_null=True)
     certificateSeen = serializers.BooleanField(source="certificate_seen")
     locationUrl = serializers.CharField(source="location_url", allow_null=True)
+    path = serializers.CharField(
+        allow_null=True,
+        help_text="The path that the phone asked for, as it was sent, up to 200 characters. Null for requests "
+        "that were logged before paths were.",
+    )
+    kind = serializers.ChoiceField(
+        choices=[(kind.value, kind.value) for kind in Kind],
+        allow_null=True,
+        help_text="Where in the request the MAC stood: alone in the path, in the name of a file, as a directory, "
+        "in the query, or, for a file that phones of one maker have in common, in the User-Agent. Null as for "
+        "`path`.",
+    )
 
 
 class AccessFilters(filters.ClauseFilterSet):
@@ -52,6 +67,8 @@ class AccessFilters(filters.ClauseFilterSet):
     userAgent = filters.Text("user_agent")
     certificateSubject = filters.Text("certificate_subject", optional=True)
     locationUrl = filters.Text("location_url", optional=True)
+    path = filters.Text("path", optional=True)
+    kind = filters.Text("kind", optional=True)
 
 
 class AccessesView(ListView):

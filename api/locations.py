@@ -16,7 +16,7 @@ from api.pagination import pages_of
 from api.schema import answer, example, refusal
 from api.serializers import RequestSerializer
 from locations import url_template
-from locations.models import Location
+from locations.models import Answer, Location, check_url
 from locations.removal import remove_unused
 from redirect.db.search import among, contains
 from redirect.errors import conflict
@@ -36,6 +36,11 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 URL_PATTERN = rf"^[A-Za-z][A-Za-z0-9+.-]{{0,9}}://{_LABEL}(?:\.{_LABEL})*(?::[1-9][0-9]{{0,4}})?(?:/{_PATH})?$"
 
 GROUP = "The group that the location belongs to."
+ANSWER = (
+    "Beyond the manual. `redirect` (the default) or `settings`: devices of a maker whose configuration format is "
+    "known get, in place of a redirect, a small file in that format that points them to the URL; for devices that "
+    "follow no redirect. All others are redirected."
+)
 MUTUAL_AUTH = "Redirect only devices that show a client certificate for their MAC. Off by default."
 
 
@@ -49,6 +54,7 @@ MUTUAL_AUTH = "Redirect only devices that show a client certificate for their MA
         "description": None,
         "lastAccess": None,
         "mutualAuth": False,
+        "answer": "redirect",
     }
 )
 class LocationSerializer(serializers.Serializer[Location]):
@@ -64,6 +70,7 @@ class LocationSerializer(serializers.Serializer[Location]):
         source="last_access", allow_null=True, help_text="When a device was last redirected to it."
     )
     mutualAuth = serializers.BooleanField(source="mutual_auth", help_text=MUTUAL_AUTH)
+    answer = serializers.ChoiceField(choices=Answer.choices, help_text=ANSWER)
 
 
 class LocationAttributes(RequestSerializer):
@@ -76,11 +83,14 @@ class LocationAttributes(RequestSerializer):
     )
     description = fields.Description()
     mutualAuth = fields.OptionalBoolean(source="mutual_auth", help_text=MUTUAL_AUTH)
+    answer = fields.Choice(choices=Answer.values, required=False, help_text=ANSWER)
 
     def validate_url(self, url: str) -> str:
         """A URL template, as manual 9.1 has it."""
+        if self.instance is not None and self.instance.url == url:
+            return url  # it was accepted by the rules of its time
         try:
-            url_template.check(url)
+            check_url(url)
         except url_template.InvalidTemplate as error:
             raise serializers.ValidationError(str(error)) from error
         return url
@@ -148,6 +158,7 @@ class LocationFilters(filters.ClauseFilterSet):
     description = filters.Text("description", optional=True)
     lastAccess = filters.Date("last_access", optional=True)
     mutualAuth = filters.Flag("mutual_auth")
+    answer = filters.Text("answer")
     group = filters.Number("group_id", sortable=False)
     search = filters.Search(matching_locations, "`id`, `url`, `groupId`, `groupName` and `description`")
 

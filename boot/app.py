@@ -1,4 +1,4 @@
-"""The ASGI application in front of Django: it answers phones, and passes everything else on.
+"""The ASGI application in front of Django: it answers phones, and passes on what is not for them.
 
 A phone is answered in the same bytes under WSGI (boot/middleware.py). Source: contract section 8 (the "MAC API"
 that the manual only names).
@@ -11,8 +11,9 @@ from boot import request
 from boot.batcher import Batcher
 from boot.database import open_recorder
 from boot.recorder import DatabaseUnavailable, Overloaded
-from boot.response import METHOD_NOT_ALLOWED, Response, response_to, unavailable_response
-from devices import mac
+from boot.request import BootRequest
+from boot.response import METHOD_NOT_ALLOWED, NOT_FOUND, Response, response_to, unavailable_response
+from boot.shapes import is_own
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,7 +23,9 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class BootApplication:
-    """Answers a request whose path is a MAC by way of the batcher; passes everything else on to `django`."""
+    """Answers phones by way of the batcher, passes the service's own addresses on to `django`, and answers 404 to
+    everything else: phones ask for many files that are no phone's.
+    """
 
     def __init__(self, django: Application) -> None:
         self.django = django
@@ -32,19 +35,20 @@ class BootApplication:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
             return
-        asked_mac = mac.from_request_path(scope["path"])
-        if asked_mac is None:
+        boot_request = request.from_scope(scope)
+        if boot_request is None and is_own(request.path_of(scope), request.own_segments()):
             await self.django(scope, receive, send)
             return
-        response = await self._respond(scope, asked_mac)
+        response = await self._respond(boot_request, scope["method"])
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         body = b"" if scope["method"] == "HEAD" else response.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, scope: Scope, asked_mac: str) -> Response:
-        if scope["method"] not in ("GET", "HEAD"):
+    async def _respond(self, boot_request: BootRequest | None, method: str) -> Response:
+        if boot_request is None:
+            return NOT_FOUND
+        if method not in ("GET", "HEAD"):
             return METHOD_NOT_ALLOWED
-        boot_request = request.from_scope(scope, asked_mac)
         try:
             return response_to(boot_request, await self._open_batcher().decide(boot_request))
         except (Overloaded, DatabaseUnavailable):

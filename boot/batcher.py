@@ -94,7 +94,7 @@ def _settle(pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
     request = pending.request
     try:
         record = records.get(request.mac)
-        decision = decide(record, request.mac, request.status_for(record))
+        decision = decide(record, request.mac, request.status_for(record), request.shape.file_name)
     except Exception as error:  # a bug, and it costs this phone only
         logger.exception("No answer can be made for phone %s", request.mac)
         _fail([pending], error)

@@ -44,7 +44,7 @@ def record(request: BootRequest) -> Decision:
         with _short_busy_timeout(), transaction.atomic():
             records = sqlite.record_requests(connection.connection, [request])
     found = records.get(request.mac)
-    return decide(found, request.mac, request.status_for(found))
+    return decide(found, request.mac, request.status_for(found), request.shape.file_name)
 
 
 def look_up(mac: str) -> DeviceRecord | None:

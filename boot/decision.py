@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from devices.models import Outcome
 from locations import url_template
+from locations.models import Answer
 
 
 class CertificateStatus(StrEnum):
@@ -36,19 +37,27 @@ class DeviceRecord:
     customer: str
     url: str | None
     mutual_auth: bool
+    answer: str | None = Answer.REDIRECT
     denied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a phone gets; `url` only if it is redirected."""
+    """What a phone gets; `url` only if it is redirected.
+
+    `settings_url` is where a phone is pointed by settings of its maker's own format, if its location wants that.
+    """
 
     outcome: Outcome
     url: str | None = None
+    settings_url: str | None = None
 
 
-def decide(record: DeviceRecord | None, mac: str, certificate: CertificateStatus) -> Decision:
-    """Return what the phone with this MAC gets; `record` is None for an unknown MAC."""
+def decide(record: DeviceRecord | None, mac: str, certificate: CertificateStatus, file_name: str = "") -> Decision:
+    """Return what the phone with this MAC gets; `record` is None for an unknown MAC.
+
+    `file_name` is the file that it asks for, as it stands in the request, or "" if it asks for none.
+    """
     if record is None:
         return Decision(Outcome.UNKNOWN)
     if record.url is None:
@@ -57,5 +66,8 @@ def decide(record: DeviceRecord | None, mac: str, certificate: CertificateStatus
         return Decision(Outcome.CERTIFICATE_REQUIRED)
     if record.mutual_auth and certificate is CertificateStatus.MISMATCH:
         return Decision(Outcome.CERTIFICATE_MISMATCH)
-    url = url_template.expand(record.url, mac=mac, customer=record.customer)
-    return Decision(Outcome.REDIRECTED, url)
+    url = url_template.expand(record.url, mac=mac, customer=record.customer, file_name=file_name)
+    if record.answer == Answer.REDIRECT:
+        return Decision(Outcome.REDIRECTED, url)
+    pointed = url_template.expand(record.url, mac=mac, customer=record.customer)
+    return Decision(Outcome.REDIRECTED, url, pointed)

@@ -53,14 +53,16 @@ RECORD_REQUESTS = """
 WITH denied AS MATERIALIZED (
     SELECT array_agg(name) AS names FROM devices_deniedcertificate WHERE name = ANY(%(names)s::text[])
 ), request AS MATERIALIZED (
-    SELECT mac, address, user_agent, subject, log_unknown, number, fingerprint,
+    SELECT mac, address, user_agent, subject, path, kind, log_unknown, number, fingerprint,
            CASE WHEN fingerprint = ANY(denied.names) OR issued = ANY(denied.names) THEN %(denied)s
                 ELSE problem END AS problem
     FROM denied CROSS JOIN
          unnest(%(macs)s::text[], %(problems)s::text[], %(fingerprints)s::text[], %(issued)s::text[],
-                %(addresses)s::text[], %(user_agents)s::text[], %(subjects)s::text[], %(log_unknown)s::boolean[])
+                %(addresses)s::text[], %(user_agents)s::text[], %(subjects)s::text[], %(paths)s::text[],
+                %(kinds)s::text[], %(log_unknown)s::boolean[])
     WITH ORDINALITY
-        AS request(mac, problem, fingerprint, issued, address, user_agent, subject, log_unknown, number)
+        AS request(mac, problem, fingerprint, issued, address, user_agent, subject, path, kind, log_unknown,
+                   number)
 ), asked AS MATERIALIZED (
     SELECT mac, count(*) AS requests FROM request GROUP BY mac
 ), held AS MATERIALIZED (
@@ -75,7 +77,7 @@ WITH denied AS MATERIALIZED (
     WHERE asked.mac NOT IN (SELECT mac FROM held)
 ), answered AS MATERIALIZED (
     SELECT request.*, device.id AS device_id, device.group_id, device.counted, g.name AS customer,
-           l.id AS location_id, l.url, l.mutual_auth,
+           l.id AS location_id, l.url, l.mutual_auth, l.answer,
            CASE WHEN device.id IS NULL THEN 'Unknown'
                 WHEN l.id IS NULL THEN 'NoLocation'
                 WHEN l.mutual_auth AND request.problem IS NULL THEN 'CertificateRequired'
@@ -106,12 +108,12 @@ WITH denied AS MATERIALIZED (
 ), logged AS (
     INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent,
                                 certificate_subject, certificate_problem, certificate_fingerprint, location_url,
-                                counted)
+                                path, kind, counted)
     SELECT %(time)s::timestamptz, mac, device_id, group_id, outcome, address, user_agent, subject, problem,
-           substr(fingerprint, 8), url, coalesce(counted, true)
+           substr(fingerprint, 8), url, path, kind, coalesce(counted, true)
     FROM answered WHERE device_id IS NOT NULL OR log_unknown
 )
-SELECT mac, customer, url, mutual_auth, counted, (SELECT names FROM denied)
+SELECT mac, customer, url, mutual_auth, answer, counted, (SELECT names FROM denied)
 FROM answered WHERE device_id IS NOT NULL
 """
 
@@ -149,7 +151,7 @@ SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM done)
 
 # For the replica, and for a look-up that records nothing.
 LOOK_UP = """
-SELECT d.mac, g.name, l.url, l.mutual_auth, true AS counted,
+SELECT d.mac, g.name, l.url, l.mutual_auth, l.answer, true AS counted,
        (SELECT array_agg(name) FROM devices_deniedcertificate WHERE name = ANY(%(names)s::text[]))
 FROM devices_device d
 JOIN accounts_group g ON g.id = d.group_id
@@ -177,6 +179,8 @@ def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
         "addresses": literal([request.address for request in batch]),
         "user_agents": literal([request.user_agent for request in batch]),
         "subjects": literal([request.certificate_subject for request in batch]),
+        "paths": literal([request.path for request in batch]),
+        "kinds": literal([request.shape.kind for request in batch]),
         "log_unknown": literal([request.log_unknown for request in batch]),
         "time": time,
         "now": time.replace(microsecond=0),  # times are told in whole seconds: manual chapter 12
@@ -185,8 +189,8 @@ def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
 
 def records_in(rows: Collection[tuple[Any, ...]]) -> tuple[dict[str, DeviceRecord], bool]:
     """Return the devices that RECORD_REQUESTS found, by MAC, and whether COUNT_DEFERRED has one to count."""
-    records = {row[0]: DeviceRecord(row[1], row[2], bool(row[3]), frozenset(row[5] or ())) for row in rows}
-    return records, not all(row[4] for row in rows)
+    records = {row[0]: DeviceRecord(row[1], row[2], bool(row[3]), row[4], frozenset(row[6] or ())) for row in rows}
+    return records, not all(row[5] for row in rows)
 
 
 class PostgreSQLRecorder:

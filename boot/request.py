@@ -4,16 +4,23 @@ import asyncio
 from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.urls import get_resolver
 
 from boot.certificate import DENIED, names_of, problem_with, subject
 from boot.decision import CertificateStatus, Decision, DeviceRecord
 from boot.rate_limit import unknown_macs
+from boot.shapes import Shape, look
+from boot.shapes import from_environ as raw_target
 from redirect.http.client_address import apply_forwarded, source_of
 
 MAX_ADDRESS = 45
 MAX_USER_AGENT = 200
+MAX_PATH = 200
 
 # The headers that are read, by their names in an ASGI scope and in a WSGI environment.
 HEADERS = {
@@ -24,21 +31,28 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass  # frozen would cost each phone as much as all of its parsing
 class BootRequest:
-    """A phone's request as it is recorded: which MAC, when, from where, and the certificate that it showed.
+    """A phone's request as it is recorded: what it asks for, when, from where, and the certificate that it showed.
 
-    The certificate is what a trusted proxy hands on (boot/certificate.py). `log_unknown` says whether the request
-    is logged if the MAC is unknown; a request of a known device always is.
+    `path` is as it stands in the request, for the log. The certificate is what a trusted proxy hands on
+    (boot/certificate.py). `log_unknown` says whether the request is logged if the MAC is unknown; a request of a
+    known device always is.
     """
 
-    mac: str
+    shape: Shape
     time: datetime
+    path: str = ""
     address: str = ""
     user_agent: str = ""
     certificate_verified: str = ""
     certificate: str = ""
     log_unknown: bool = True
+
+    @property
+    def mac(self) -> str:
+        """The MAC that the phone asks with, normalized."""
+        return self.shape.mac
 
     @cached_property
     def certificate_problem(self) -> str | None:
@@ -79,32 +93,60 @@ class PendingRequest:
     decision: "asyncio.Future[Decision]"
 
 
-def from_scope(scope: MutableMapping[str, Any], mac: str) -> BootRequest:
-    """Return the request of an ASGI scope, for the MAC that its path names."""
+def from_scope(scope: MutableMapping[str, Any]) -> BootRequest | None:
+    """Return the phone's request in an ASGI scope, or None if it is not a phone's."""
     environ = {"REMOTE_ADDR": (scope.get("client") or ("",))[0]}
     for name, value in scope["headers"]:
         known = HEADERS.get(name)
         if known is not None:
             text = value.decode("latin-1")
             environ[known] = f"{environ[known]},{text}" if known in environ else text
+    path = path_of(scope)
+    shape = look(path, scope.get("query_string", b""), environ.get("HTTP_USER_AGENT", ""), own=own_segments())
+    if shape is None:
+        return None
     apply_forwarded(environ)
-    return from_environ(environ, mac)
+    return _request(shape, path, environ)
 
 
-def from_environ(environ: dict[str, Any], mac: str) -> BootRequest:
-    """Return the request of a WSGI environment whose proxy headers have been checked (http/client_address.py)."""
+def from_environ(environ: dict[str, Any]) -> BootRequest | None:
+    """Return the phone's request in a WSGI environment, or None if it is not a phone's.
+
+    The proxy headers of the environment have been checked (redirect/http/client_address.py).
+    """
+    path, query = raw_target(environ)
+    shape = look(path, query, environ.get("HTTP_USER_AGENT", ""), own=own_segments())
+    return None if shape is None else _request(shape, path, environ)
+
+
+def path_of(scope: MutableMapping[str, Any]) -> bytes:
+    """Return the path of an ASGI scope as it stands in the request; `raw_path` is optional in ASGI."""
+    raw: bytes | None = scope.get("raw_path")
+    return quote(scope["path"], safe="/:").encode("ascii") if raw is None else raw
+
+
+@cache
+def own_segments() -> frozenset[str]:
+    """The first segments of the addresses that are not for phones: those of the URL map, static files, metrics."""
+    patterns = (str(entry.pattern) for entry in get_resolver().url_patterns)
+    others = (settings.STATIC_URL.strip("/"), "metrics")
+    return frozenset(address.split("/")[0].lower() for address in (*patterns, *others)) - {""}
+
+
+def _request(shape: Shape, path: bytes, environ: dict[str, Any]) -> BootRequest:
     address = environ.get("REMOTE_ADDR", "")
     return BootRequest(
-        mac=mac,
+        shape=shape,
         time=datetime.now(UTC),
+        path=_printable(path[:MAX_PATH].decode("latin-1"), MAX_PATH),
         address=address[:MAX_ADDRESS],
-        user_agent=_printable(environ.get("HTTP_USER_AGENT", "")),
+        user_agent=_printable(environ.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
         certificate_verified=environ.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
         certificate=environ.get("HTTP_X_SSL_CLIENT_CERT", ""),
-        log_unknown=not unknown_macs.is_exceeded(source_of(address), mac),
+        log_unknown=not unknown_macs.is_exceeded(source_of(address), shape.mac),
     )
 
 
-def _printable(text: str) -> str:
-    text = text[:MAX_USER_AGENT]
+def _printable(text: str, length: int) -> str:
+    text = text[:length]
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -7,10 +7,12 @@ import json
 import random
 from dataclasses import dataclass
 
+from boot import answers
 from boot.decision import Decision
 from boot.rate_limit import unknown_macs
 from boot.request import BootRequest
-from redirect.errors import ApiError, too_many_requests, unavailable
+from boot.shapes import maker_of
+from redirect.errors import ApiError, not_found, too_many_requests, unavailable
 from redirect.http.client_address import source_of
 
 
@@ -27,6 +29,8 @@ def response_to(request: BootRequest, decision: Decision) -> Response:
     """Return the response for a decision, or 429 if the source is over its limit of unknown MACs."""
     if decision.url is None and (wait := unknown_macs.hit(source_of(request.address), request.mac)):
         return error_response(too_many_requests(wait))
+    if decision.settings_url is not None and (settings := _settings(request, decision.settings_url)):
+        return settings
     return response_for(request.mac, decision)
 
 
@@ -35,6 +39,16 @@ def response_for(mac: str, decision: Decision) -> Response:
     if decision.url is not None:
         return Response(302, ((b"Location", decision.url.encode("ascii")), *REDIRECT_HEADERS))
     return error_response(ApiError(404, f"device MAC {mac} was not found"))
+
+
+def _settings(request: BootRequest, url: str) -> Response | None:
+    """Settings in the format of the phone's maker that point it to the URL, or None if that is not known."""
+    maker = maker_of(request.shape, request.user_agent)
+    found = maker and answers.body(maker, url, request.mac, request.shape.file_name)
+    if not found:
+        return None
+    body, content_type = found
+    return Response(200, _headers(content_type.encode("ascii"), body), body)
 
 
 def unavailable_response() -> Response:
@@ -59,4 +73,5 @@ def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes
 
 
 REDIRECT_HEADERS = _headers(b"text/plain; charset=utf-8")
+NOT_FOUND = error_response(not_found())
 METHOD_NOT_ALLOWED = error_response(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))

@@ -44,6 +44,7 @@ class Shape(NamedTuple):
     named_by: str | None = None
 
 
+_BARE = Kind.BARE  # a look into an enum takes as long as the pattern
 _FLAGS = re.ASCII | re.IGNORECASE
 _MAC = (
     r"(?P<mac>[0-9a-f]{2}(?P<by>[:_-]?)(?:[0-9a-f]{2}(?P=by)){4}[0-9a-f]{2}"
@@ -89,13 +90,24 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
     if at_once := _AT_ONCE.fullmatch(path):  # most phones, at half of the cost
         mac = at_once[1].upper().decode("ascii")
         if not is_reserved(mac):
-            return Shape(mac, Kind.BARE)
+            return Shape(mac, _BARE)
     segments = unquote_to_bytes(path).decode("latin-1").split("/")
     if _is_own(segments, own) or len(segments) != path.count(b"/") + 1:
         return None  # no phone encodes a slash, and behind one nothing is what it seems
     raw_name = path.rpartition(b"/")[2]
     named = _by_path(segments, raw_name)
     return named or _by_query(query) or _by_user_agent(segments, raw_name, query, user_agent)
+
+
+def is_own(path: bytes, own: Collection[str]) -> bool:
+    """Whether the service itself answers a path as it stands in a request: ``own`` is as ``look`` wants it.
+
+    The empty path is its start page.
+
+    >>> is_own(b"/%61pi/v1/devices", {"api"})
+    True
+    """
+    return path in (b"", b"/") or _is_own(unquote_to_bytes(path).decode("latin-1").split("/"), own)
 
 
 def maker_of(shape: Shape, user_agent: str) -> str | None:

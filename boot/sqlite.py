@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 SECONDS_FOR_A_STATEMENT = 0.7  # less than the second in which a phone is answered, and less than the API waits
 
 LOOK_UP = """
-SELECT d.mac, d.id, d.group_id, l.id, g.name, l.url, l.mutual_auth
+SELECT d.mac, d.id, d.group_id, l.id, g.name, l.url, l.mutual_auth, l.answer
 FROM devices_device d
 JOIN accounts_group g ON g.id = d.group_id
 LEFT JOIN locations_location l ON l.id = d.location_id
@@ -35,8 +35,8 @@ WHERE mac = ?
 TOUCH_LOCATION = "UPDATE locations_location SET last_access = ? WHERE id = ?"
 LOG_REQUEST = """
 INSERT INTO devices_access (time, mac, device_id, group_id, outcome, address, user_agent, certificate_subject,
-                            certificate_problem, certificate_fingerprint, location_url, counted)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+                            certificate_problem, certificate_fingerprint, location_url, path, kind, counted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 """
 DENIED_NAMES = "SELECT name FROM devices_deniedcertificate WHERE name IN (SELECT value FROM json_each(?))"
 
@@ -84,6 +84,8 @@ def record_requests(database: sqlite3.Connection, batch: Sequence[BootRequest]) 
                     problem,
                     request.certificate_fingerprint,
                     record and record.url,
+                    request.path,
+                    request.shape.kind.value,
                 )
             )
     now = _time(max(request.time for request in batch).replace(microsecond=0))
@@ -101,7 +103,7 @@ def _look_up(
 ) -> tuple[dict[str, tuple[Any, ...]], dict[str, DeviceRecord]]:
     """Return, by MAC, the ids of device, group and location, and the records."""
     rows = database.execute(LOOK_UP, [json.dumps(list(macs))]).fetchall()
-    records = {row[0]: DeviceRecord(row[4], row[5], bool(row[6]), denied) for row in rows}
+    records = {row[0]: DeviceRecord(row[4], row[5], bool(row[6]), row[7], denied) for row in rows}
     return {row[0]: row[1:4] for row in rows}, records
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Group
 from audit import history
 from boot.diagnosis import Diagnosis, ago, answer_now, diagnose, exact, moment
+from boot.shapes import look, maker_of
 from desk.charts import Chart, chart
 from devices.models import Access, Device
 
@@ -24,12 +25,13 @@ REQUESTS_DRAWN = 20_000  # a phone that asks every second must not make its own 
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """A request in the table; the owner is named where it was another group than now."""
+    """A request in the table; the owner is named where it was another group than now, the maker if it is known."""
 
     access: Access
     ago: str
     exact: str
     owner: str | None
+    maker: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ def _line(access: Any, device: Device, now: datetime) -> RequestLine:
     owner = None
     if access.group_id != device.group_id:
         owner = access.owner or ("no group" if access.group_id is None else "a group that was deleted")
-    return RequestLine(access, ago(access.time, now), exact(access.time), owner)
+    shape = look((access.path or "").encode("latin-1", "replace"), b"", access.user_agent)
+    maker = maker_of(shape, access.user_agent) if shape else None
+    return RequestLine(access, ago(access.time, now), exact(access.time), owner, maker)
 
 
 def _chart(drawn: QuerySet[Access], since: datetime, now: datetime) -> Chart:

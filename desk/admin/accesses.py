@@ -93,6 +93,7 @@ class AccessAdmin(TableAdmin):
         "spelled_mac",
         "outcome_in_words",
         "address",
+        "path",
         "user_agent",
         "location_url",
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from desk.admin.base import TableAdmin, TableForm, is_id, link_to, link_to_rows
 from desk.export import ExportAdmin, LocationResource
 from locations import url_template
-from locations.models import Location
+from locations.models import Location, check_url
 
 
 class LocationForm(TableForm):
@@ -20,8 +20,10 @@ class LocationForm(TableForm):
     def clean_url(self) -> str:
         """A URL template, as manual 9.1 has it."""
         url = str(self.cleaned_data["url"])
+        if "url" not in self.changed_data:
+            return url  # it was accepted by the rules of its time
         try:
-            url_template.check(url)
+            check_url(url)
         except url_template.InvalidTemplate as error:
             raise ValidationError(str(error)) from error
         return url
@@ -35,11 +37,11 @@ class LocationAdmin(ExportAdmin, TableAdmin):
     export_related = ("group__reseller",)
 
     form = LocationForm
-    fields = ("group", "url", "mutual_auth", "description", "last_access", "certificates")
+    fields = ("group", "url", "mutual_auth", "answer", "description", "last_access", "certificates")
     fixed_fields = ("group",)  # its devices are of the same group
     readonly_fields = ("last_access", "certificates")
     list_display = ("url", "group_link", "mutual_auth", "devices", "last_access")
-    list_filter = ("mutual_auth", ("last_access", admin.EmptyFieldListFilter))
+    list_filter = ("mutual_auth", "answer", ("last_access", admin.EmptyFieldListFilter))
     list_select_related = ("group",)
     search_fields = ("url", "description", "group__name")
     autocomplete_fields = ("group",)
@@ -69,6 +71,11 @@ class LocationAdmin(ExportAdmin, TableAdmin):
     @admin.display(description="group", ordering="group__name")
     def group_link(self, location: Location) -> SafeString:
         return link_to(location.group, location.group.name)
+
+    def save_model(self, request: HttpRequest, obj: Location, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if warning := url_template.warning(obj.url):
+            self.message_user(request, warning, messages.WARNING)
 
     @admin.display(description="devices")
     def devices(self, location: Any) -> SafeString:

@@ -120,6 +120,7 @@ def location_row(location: Location, devices: list[Device]) -> Row:
         "description": location.description,
         "lastAccess": location.last_access,
         "mutualAuth": location.mutual_auth,
+        "answer": location.answer,
         "group": location.group_id,
     }
 
@@ -146,6 +147,7 @@ LOCATION_ATTRIBUTES = {
     "description": TEXT,
     "lastAccess": DATE,
     "mutualAuth": FLAG,
+    "answer": TEXT,
 }
 FIELDS = {
     "devices": DEVICE_ATTRIBUTES | {"group": NUMBER, "assigned": FLAG, "search": SEARCH},

@@ -62,6 +62,7 @@ def test_a_location_is_created_and_shown(administrator: Api, cast: Cast) -> None
         "description": "line\nbreak",
         "lastAccess": None,
         "mutualAuth": True,
+        "answer": "redirect",
     }
 
 

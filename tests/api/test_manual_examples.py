@@ -37,6 +37,7 @@ CORRECTED: list[tuple[str, Any, Any, str]] = [
     ("8.2.2", "1122334444444", "102233444444", "13 digits are no MAC; it is the device of 8.2.1"),
     ("8.3", "1123235544", "10:23:23:55:44:00", "10 digits are an invalid MAC, never under `success`"),
     ("8.3", "00A0C914C829", "00:A0:C9:14:C8:29", "answers show a MAC in the first format of 8.1"),
+    ("9.2", "(no answer)", "redirect", "beyond the manual: phones that follow no redirect"),
     ("9.2", "(no mutualAuth)", False, "revision 23604 added mutualAuth to the table, not to the examples"),
     ("9.6", "location/url/1", "http://location/url/1", "`fail` lists the URLs of the locations"),
     (
@@ -65,7 +66,9 @@ DEVICE_KEYS = {
     "id", "mac", "groupId", "groupName", "locationId", "locationUrl", "lastAccessStatus", "lastAccess",
     "numRequests", "description",
 }  # fmt: skip
-LOCATION_KEYS = {"id", "url", "groupId", "groupName", "numDevices", "description", "lastAccess", "mutualAuth"}
+LOCATION_KEYS = {
+    "id", "url", "groupId", "groupName", "numDevices", "description", "lastAccess", "mutualAuth", "answer",
+}  # fmt: skip
 USER_KEYS = {
     "id", "firstName", "lastName", "groupType", "groupName", "permissionLevel", "email", "description",
     "forceChangePasswordNextLogin", "lastLoginStatus", "failLoginAttempts", "login", "group", "phone1", "phone2",
@@ -148,6 +151,7 @@ def location(id: int, group_name: str, url: str, devices: int = 0) -> dict[str, 
         "description": None,
         "lastAccess": None,
         "mutualAuth": corrected("(no mutualAuth)"),
+        "answer": corrected("(no answer)"),
     }
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -63,7 +63,7 @@ def ask_asgi(
                 "method": method,
                 "scheme": "http",
                 "path": path,
-                "raw_path": quote(path).encode(),
+                "raw_path": quote(path, safe="/:").encode(),
                 "query_string": b"",
                 "root_path": "",
                 "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
@@ -128,7 +128,11 @@ REDIRECTED = {
 
 
 def refused(mac: str) -> Response:
-    body = json.dumps({"description": f"device MAC {mac} was not found"}).encode()
+    return not_found(f"device MAC {mac} was not found")
+
+
+def not_found(description: str) -> Response:
+    body = json.dumps({"description": description}).encode()
     headers = {
         "content-length": str(len(body)),
         "content-type": "application/json",
@@ -302,20 +306,28 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
         "/00908F9D899",
         "/00908F9D89922",
         "/00908F9D8992.bin",
-        "/00908F9D8992/",
         "/00:908F9D8992",
+        "/",
         "/é",
         "/favicon.ico",
+        "/y000000000065.cfg",
+        "/002e3a6fe532d90943e6fcaf08e1a408/y000000000065.cfg",
     ],
 )
-def test_what_is_not_a_mac_is_not_found(path: str):
-    asgi, wsgi = ask_asgi(path), ask_wsgi(path)
-    assert asgi.status == wsgi.status == 404
-    assert asgi.body == wsgi.body == b'{"description": "Not found."}'
-    for response in (asgi, wsgi):
-        assert response.headers.pop("x-request-id")
-        response.headers.pop("content-length", None)  # under WSGI the server sets it
-    assert asgi.headers == wsgi.headers
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_what_no_phone_asks_for_is_not_found_without_django(path: str, method: str):
+    assert ask(path, method) == not_found("Not found.")  # Django would add X-Request-ID
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/%61pi/00908F9D8992", "/admin/x/00908F9D8992.cfg", "/healthz/"]
+)
+def test_the_services_own_addresses_are_never_a_phones(path: str):
+    asgi, wsgi = ask_asgi(unquote(path)), ask_wsgi(path)
+    assert asgi.status == wsgi.status
+    assert asgi.status in (302, 404)
+    assert "x-request-id" in asgi.headers
+    assert "x-request-id" in wsgi.headers
 
 
 @committed

@@ -11,6 +11,7 @@ from boot.batcher import LARGEST_BATCH, QUEUED_AT_LEAST, Batcher
 from boot.decision import CertificateStatus, Decision, DeviceRecord
 from boot.recorder import DatabaseUnavailable, Overloaded, SerializationConflict, StatementRejected
 from boot.request import BootRequest
+from boot.shapes import Kind, Shape
 from devices.models import Outcome
 
 URL = "https://pbx.example/cfg/{MAC ADDRESS}/"
@@ -50,7 +51,7 @@ def phone(number: int) -> str:
 
 
 def boot_request(mac: str) -> BootRequest:
-    return BootRequest(mac, datetime.now(UTC))
+    return BootRequest(Shape(mac, Kind.BARE), datetime.now(UTC))
 
 
 async def all_of(batch: Batcher, *macs: str) -> list[Decision | BaseException]:
@@ -212,10 +213,12 @@ def test_an_outage_during_one_by_one_leaves_nobody_waiting():
 
 def test_an_answer_that_cannot_be_made_fails_that_phone_only(monkeypatch: pytest.MonkeyPatch):
 
-    def decide_but_not_bad(record: DeviceRecord | None, mac: str, certificate: CertificateStatus) -> Decision:
+    def decide_but_not_bad(
+        record: DeviceRecord | None, mac: str, certificate: CertificateStatus, file_name: str
+    ) -> Decision:
         if mac == BAD:
             raise ValueError("a template that cannot be expanded")
-        return decision.decide(record, mac, certificate)
+        return decision.decide(record, mac, certificate, file_name)
 
     monkeypatch.setattr(batcher, "decide", decide_but_not_bad)
 

@@ -27,6 +27,7 @@ from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
 from boot.postgresql import PostgreSQLRecorder
 from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected
 from boot.request import BootRequest
+from boot.shapes import Kind, Shape
 from boot.sqlite import SQLiteRecorder
 from devices.models import Access, AccessStatus, DeniedCertificate, Device, Outcome
 from locations.models import Location
@@ -48,7 +49,9 @@ def boot_request(
     certificate_names: tuple[str, ...] = (),
 ) -> BootRequest:
     """A request whose certificate proves what the test says."""
-    request = BootRequest(mac, at or datetime.now(UTC), "192.0.2.7", log_unknown=log_unknown)
+    request = BootRequest(
+        Shape(mac, Kind.BARE), at or datetime.now(UTC), f"/{mac}", "192.0.2.7", log_unknown=log_unknown
+    )
     problems = {
         CertificateStatus.NONE: None,
         CertificateStatus.MISMATCH: "expired",
@@ -609,7 +612,7 @@ class FakeConnection:
 
 
 MAC = "00908F9D8992"
-ROW = (MAC, "Acme", "https://pbx.example/", False, True, None)
+ROW = (MAC, "Acme", "https://pbx.example/", False, "redirect", True, None)
 
 
 def with_replica() -> tuple[PostgreSQLRecorder, FakeConnection, FakeConnection]:
@@ -777,7 +780,7 @@ def test_a_bad_row_is_refused_and_rolled_back(cast: Cast):
 
     async def scenario() -> None:
         recorder = open_recorder()
-        bad = BootRequest(device.mac, datetime.now(UTC), address=typed(Any, None))
+        bad = BootRequest(Shape(device.mac, Kind.BARE), datetime.now(UTC), address=typed(Any, None))
         answers = await asyncio.gather(
             *(Batcher(recorder).decide(one) for one in (boot_request(device.mac), bad)), return_exceptions=True
         )

@@ -1,0 +1,109 @@
+"""Each maker's requests as raw bytes to the real servers: uvicorn, gunicorn's threads, and nginx before them."""
+
+import http.client
+import socket
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from boot.request import own_segments
+from boot.shapes import is_own
+from rig import HOST, nginx
+from rig.service import Service, environment, manage
+from tests.edge.conftest import any_server
+
+BASE = "https://prov.example/phones/"
+ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
+REFUSED_BY_GUNICORN = "\x17"  # gunicorn 27.0.1, in any header; its threads are for the API, phones ask uvicorn
+REFUSED_BY_NGINX = "%00"  # nginx 1.22.1
+DOORS = ["uvicorn", "gthread", "nginx", "nginx-tls"]
+ADD_DEVICES = """
+import sys
+from accounts.models import Group
+from devices.models import Device
+from locations.models import Location
+group = Group.objects.create(name="Acme", group_type="Reseller")
+location = Location.objects.create(group=group, url={base!r})
+Device.objects.bulk_create(Device(mac=mac, group=group, location=location) for mac in {macs!r})
+"""
+COUNT = "from devices.models import Access; print(Access.objects.filter(mac={mac!r}).count())"
+
+
+class Doors(NamedTuple):
+    ports: dict[str, int]
+    variables: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    home = tmp_path_factory.mktemp("makers")
+    more = {"WEB_WORKERS": "1", "ALLOWED_HOSTS": f"redirect.example,{HOST}", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
+    variables = environment(f"sqlite:///{home}/db.sqlite3", **more)
+    manage(variables, "migrate", "--verbosity", "0")
+    manage(
+        variables, "shell", "-c", ADD_DEVICES.format(base=BASE, macs=sorted({row[5] for row in ROWS if row[5]}))
+    )
+    running: list[Any] = []
+    try:
+        services = [Service({**variables, "SERVE": serve}, home / f"{serve}.log") for serve in ("all", "api")]
+        for service in services:
+            running.append(service)
+            service.start()
+        ports = {"uvicorn": services[0].port, "gthread": services[1].port}
+        if nginx.program() is not None:
+            proxy = nginx.of_the_project(home / "nginx", services[0].port, api=services[1].port)
+            running.append(proxy)
+            ports |= {"nginx": proxy.port, "nginx-tls": proxy.tls_port}
+        yield Doors(ports, variables)
+    finally:
+        for one in reversed(running):
+            one.stop()
+
+
+def ask(doors: Doors, door: str, message: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+    if door not in doors.ports:
+        pytest.skip("nginx is not installed")
+    connection: socket.socket = socket.create_connection((HOST, doors.ports[door]), timeout=20)
+    if door == "nginx-tls":
+        connection = any_server().wrap_socket(connection)
+    with connection:
+        connection.sendall(message)
+        response = http.client.HTTPResponse(connection, method=message.split(b" ")[0].decode())
+        response.begin()
+        return response.status, response.headers, response.read()
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_each_makers_request(doors: Doors, door: str, row: list[Any]) -> None:
+    _, _, line, headers, status, _mac, kind = row
+    lines = [line, *headers, "Connection: close", "", ""]
+    answered, told, body = ask(doors, door, "\r\n".join(lines).encode("latin-1"))
+    path = line.split(" ")[1].partition("?")[0]
+    if is_own(path.encode(), own_segments()):  # Django's, whatever it says
+        assert not (told["Location"] or "").startswith(BASE)
+        return
+    if (door == "gthread" and REFUSED_BY_GUNICORN in "".join(headers)) or (
+        door.startswith("nginx") and REFUSED_BY_NGINX in path
+    ):
+        status = 400
+    assert answered == status
+    if status == 302:
+        name = path.rpartition("/")[2] if kind in ("file", "common") else ""
+        assert (told["Location"], body) == (BASE + name, b"")
+    elif status == 405:
+        assert told["Allow"] == "GET, HEAD"
+    assert told["Transfer-Encoding"] is None
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_an_upload_is_refused_at_once_with_its_body_unread_and_not_counted(doors: Doors, door: str) -> None:
+    mac = "0004A11A1A1A"
+    before = manage(doors.variables, "shell", "-c", COUNT.format(mac=mac))
+    head = f"PUT /{mac}-app.log HTTP/1.1\r\nHost: redirect.example\r\nContent-Length: 9000000\r\n\r\n"
+    status, headers, _ = ask(doors, door, head.encode())
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+    assert manage(doors.variables, "shell", "-c", COUNT.format(mac=mac)) == before

@@ -50,6 +50,8 @@ def test_every_attribute_newest_first(cast: Cast, administrator: Api):
         certificate_subject="CN=Client_00908F9D8992",
         certificate_problem="",
         location_url=location.url,
+        path="/cfg00908f9d8992.xml",
+        kind="file",
     )
     newest, oldest = administrator.get("/accesses").json()["accesses"]
     assert newest == {
@@ -61,6 +63,8 @@ def test_every_attribute_newest_first(cast: Cast, administrator: Api):
         "certificateSubject": "CN=Client_00908F9D8992",
         "certificateSeen": True,
         "locationUrl": location.url,
+        "path": "/cfg00908f9d8992.xml",
+        "kind": "file",
     }
     assert (oldest["time"], oldest["outcome"]) == ("2026-03-01T12:00:00+0000", "NoLocation")
     assert (oldest["certificateSubject"], oldest["certificateSeen"], oldest["locationUrl"]) == (None, False, None)

@@ -142,7 +142,7 @@ def test_a_url_is_sent_as_it_is(cast: Cast, url: str) -> None:
         ("Zoë 🎉", "Zo%C3%AB%20%F0%9F%8E%89"),
         ("{MAC ADDRESS}", "%7BMAC%20ADDRESS%7D"),
         ("100%", "100%25"),
-        ("a\r\nSet-Cookie: b", "a%0D%0ASet-Cookie%3A%20b"),
+        ("a\nSet-Cookie: b", "a%0ASet-Cookie%3A%20b"),
         ("..", "%2E%2E"),
     ],
 )
@@ -182,7 +182,6 @@ def test_who_is_not_redirected_gets_the_same_whatever_the_reason(cast: Cast, why
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/00908F9D899",
         "/00908F9D89922",
         "/00:90-8F:9D-89:92",

@@ -240,13 +240,13 @@ class LocationResource(ModelResource):
     group = Field(column_name="group")
     url = Field("url", column_name="url")
     mutual_auth = Field("mutual_auth", column_name="mutualAuth")
-    answer = Field("answer")
     description = Field("description", column_name="description")
     last_access = Field(column_name="lastAccess")
+    answer = Field("answer", column_name="answer")
 
     class Meta:
         model = Location
-        fields = ("id", "group", "url", "mutual_auth", "answer", "description", "last_access")
+        fields = ("id", "group", "url", "mutual_auth", "description", "last_access", "answer")
 
     def dehydrate_group(self, location: Any) -> str:
         return str(location.group.full_name)

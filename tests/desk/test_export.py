@@ -150,7 +150,7 @@ def test_under_asgi_the_first_bytes_come_before_the_last_row_is_read(
     ("address", "permission", "header"),
     [
         ("/admin/accounts/group/", "view_group", "name,groupType,reseller,address,description"),
-        ("/admin/locations/location/", "view_location", "id,group,url,mutualAuth,description,lastAccess"),
+        ("/admin/locations/location/", "view_location", "id,group,url,mutualAuth,description,lastAccess,answer"),
         ("/admin/accounts/user/", "view_user", "login,group,permissionLevel,"),
         (DEVICES, "view_device", "mac,group,location,description,"),
     ],

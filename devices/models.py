@@ -120,7 +120,7 @@ class Access(models.Model):
     certificate_problem = models.CharField(max_length=100, null=True)  # noqa: DJ001
     certificate_fingerprint = models.CharField(max_length=64, null=True)  # noqa: DJ001 - SHA-256; NULL as above
     location_url = models.CharField(max_length=url_template.MAX_LENGTH, null=True)  # noqa: DJ001 - NULL: no location
-    # What was asked for, and where in the request the MAC stood (boot/shapes.py). NULL: older than migration 0013.
+    # What was asked for, and where in the request the MAC stood (boot/shapes.py). NULL: older than migration 0015.
     path = models.CharField(max_length=200, null=True)  # noqa: DJ001
     kind = models.CharField(max_length=9, null=True)  # noqa: DJ001
     # False while the device's counters do not include this row yet, because another transaction held the device.

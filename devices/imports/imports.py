@@ -5,25 +5,22 @@ request, and are taken up by another process if theirs dies.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Group, User
-from audit.models import Event
-from audit.recording import Part, record_list
-from devices import bulk, mac
-from devices.imports import spreadsheet
+from accounts.models import User
+from devices import mac
+from devices.imports import spreadsheet, writer
 from devices.imports.checks import OF_THE_FILE, judge, staged
 from devices.imports.spreadsheet import COLUMNS
-from devices.models import Device, Import, ImportFile, ImportRow, ImportState
-from devices.reconcile import BAD, CHANGING, GOOD, DesiredDevice, RowOutcome
+from devices.models import Import, ImportFile, ImportRow, ImportState
+from devices.reconcile import BAD, GOOD, RowOutcome
 from jobs import runner
 from jobs.models import Job, JobState
 from jobs.progress import Progress
@@ -43,16 +40,6 @@ Item = TypeVar("Item")
 
 # An import whose job was given up, or that is older than jobs: nothing goes on by itself.
 STUCK = Q(state__in=[ImportState.STAGING, ImportState.WRITING]) & (Q(job=None) | Q(job__state=JobState.FAILED))
-
-
-class Changed(Exception):
-    """Something is not as the preview had it; nothing is written."""
-
-
-class _Row(NamedTuple):
-    number: int
-    verdict: str
-    wish: DesiredDevice
 
 
 # --- The file -------------------------------------------------------------------------------------------------
@@ -273,11 +260,11 @@ def confirm(upload: Import, *, here: bool = False, watch: Callable[[int], None] 
 def write(job: Job) -> None:
     """A job: write the good rows, all or none. If something has changed, the import says what."""
     upload = Import.objects.get(pk=job.payload["upload"])
-    rows = _rows_to_write(upload)  # before the transaction: SQLite's keeps phones waiting
+    rows = writer.rows_of(good_rows(upload))  # before the transaction: SQLite's keeps phones waiting
     try:
         with Progress(job) as progress:
             in_transaction(lambda: _write_all(upload, job, rows, progress))
-    except (Changed, IntegrityError) as error:
+    except (writer.Changed, IntegrityError) as error:
         reason = f"something changed since the preview. {error}"
         if isinstance(error, IntegrityError):
             reason = "a group or location was removed meanwhile."
@@ -291,66 +278,11 @@ def write(job: Job) -> None:
         _delete_rows(good_rows(upload))
 
 
-def _rows_to_write(upload: Import) -> list[_Row]:
-    """In the order of MACs, in which all writers lock them."""
-    values = ("number", "verdict", "mac", "group_id", "location_id", "description_cell")
-    return sorted(
-        (
-            _Row(number, verdict, DesiredDevice(mac, group_id, location_id, description or None))
-            for number, verdict, mac, group_id, location_id, description in good_rows(upload).values_list(*values)
-        ),
-        key=lambda row: row.wish.mac,
-    )
-
-
-def _write_all(upload: Import, job: Job, rows: list[_Row], progress: Progress) -> None:
-    progress.report(0)  # a transaction that lost a race begins anew
-    _lock_ground(rows)
-    for number, piece in enumerate(_pieces(rows)):
-        verdicts = bulk.upsert([row.wish for row in piece], override=upload.move)
-        _refuse_changed([row for row in piece if verdicts[row.wish.mac] != row.verdict])
-        progress.report(number * PIECE + len(piece))
-    _record(upload, rows)
+def _write_all(upload: Import, job: Job, rows: Sequence[writer.Row], progress: Progress) -> None:
+    writer.write(upload, rows, progress.report)
     job.done = len(rows)
     _tell(upload, state=ImportState.DONE, finished_at=timezone.now())
     runner.finish(job)
-
-
-def _lock_ground(rows: Sequence[_Row]) -> None:
-    """The locations before all devices, as bulk calls do; and none of the groups may be gone."""
-    places = bulk.lock_locations({row.wish.location_id for row in rows if row.wish.location_id is not None})
-    wanted = integers(list({row.wish.group_id for row in rows}))
-    groups = set(Group.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    _refuse_changed([row for row in rows if not _has_ground(row.wish, places, groups)])
-
-
-def _has_ground(wish: DesiredDevice, places: dict[int, int], groups: set[int]) -> bool:
-    return wish.group_id in groups and (wish.location_id is None or places.get(wish.location_id) == wish.group_id)
-
-
-def _refuse_changed(rows: Sequence[_Row]) -> None:
-    if rows:
-        numbers = sorted(row.number for row in rows)
-        lines = ", ".join(map(str, numbers[:10])) + (" and others" if len(numbers) > 10 else "")
-        raise Changed(f"It is about line {lines}.")
-
-
-def _record(upload: Import, rows: Sequence[_Row]) -> None:
-    """Leave the one entry of the audit log, inside the transaction: what became of each MAC, by its group."""
-    macs: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for row in rows:
-        if row.verdict in CHANGING:
-            macs[row.wish.group_id, DONE[RowOutcome(row.verdict)]].append(row.wish.mac)
-    parts = [Part(group_id, done, listed) for (group_id, done), listed in macs.items()]
-    record_list(Event.DEVICES_IMPORTED, Device, parts, upload=upload.pk, file=upload.file_name)
-
-
-DONE = {
-    RowOutcome.CREATED: "Created",
-    RowOutcome.MOVED: "Associated",
-    RowOutcome.CHANGED: "Described",
-    RowOutcome.KEPT_AND_CHANGED: "Described",
-}
 
 
 # --- Upkeep ---------------------------------------------------------------------------------------------------
@@ -382,8 +314,3 @@ def _delete_rows(rows: QuerySet[ImportRow]) -> None:
     """In short transactions."""
     while ids := list(rows.values_list("pk", flat=True)[:PIECE]):
         ImportRow.objects.filter(pk__in=integers(ids))._raw_delete(ImportRow.objects.db)
-
-
-def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start_of_piece in range(0, len(items), PIECE):
-        yield items[start_of_piece : start_of_piece + PIECE]

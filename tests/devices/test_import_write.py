@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from devices import bulk
-from devices.imports import imports
+from devices.imports import imports, writer
 from devices.models import Device, Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import DesiredDevice, RowOutcome
 from jobs import runner
@@ -221,7 +221,7 @@ def test_a_file_that_kills_each_reader_is_to_be_uploaded_again(
 def test_the_progress_is_seen_while_nothing_is_committed(
     cast: Cast, agent: User, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "PIECE", 1000)
+    monkeypatch.setattr(writer, "PIECE", 1000)
     go_on, arrived = threading.Semaphore(0), threading.Semaphore(0)
     put = bulk.upsert
 

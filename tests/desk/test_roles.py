@@ -289,7 +289,7 @@ def test_who_may_change_a_row(
     common: dict[str, dict[str, Any]] = {
         "accounts_group": {"reseller": cast.reseller.pk},
         "accounts_user": {"group": cast.provider.pk, "permission_level": "Monitor"},
-        "locations_location": {"url": "https://pbx.example/"},
+        "locations_location": {"url": "https://pbx.example/", "answer": "redirect"},
         "devices_device": {},
         "auth_group": {},
     }

@@ -11,7 +11,9 @@ window.addEventListener("load", () => {
   function offer() {
     address.searchParams.set("group", group.value);
     location.setAttribute("data-ajax--url", address.pathname + address.search);
-    $(location).removeData().select2("destroy").djangoAdminSelect2();
+    const field = $(location);
+    if (field.hasClass("select2-hidden-accessible")) field.select2("destroy");
+    field.removeData().djangoAdminSelect2();  // what jQuery remembers of the old address goes, too
   }
 
   $(group).on("change", () => {

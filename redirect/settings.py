@@ -278,6 +278,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "desk.menu.navigation"},
     "STYLES": [lambda request: static("desk/desk.css")],
+    "SCRIPTS": [lambda request: static("desk/focus.js")],
 }
 
 # --- Jobs -----------------------------------------------------------------------------------------------------

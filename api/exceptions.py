@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 
+from redirect.db.failures import is_unavailable
 from redirect.db.transactions import lost_race
 from redirect.errors import (
     ApiError,
@@ -75,7 +76,7 @@ def _database_error(exception: Exception) -> ApiError | None:
     if isinstance(exception, IntegrityError) or lost_race(exception):
         logger.info("A request lost a race: %s", exception)
         return conflict()
-    if isinstance(exception, OperationalError | InterfaceError):
+    if is_unavailable(exception):
         logger.error("The database is away or too slow: %s", exception)
         return unavailable()
     return None

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import select
+from collections.abc import Coroutine
 from typing import Any
 
 import psycopg
-from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected
+from redirect.db.address import with_settings
+from redirect.db.failures import Failure, failure_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +24,13 @@ class ReconnectingConnection:
     in the background has connected again. The event `connected` is set while there is a connection.
     """
 
-    def __init__(self, name: str, parameters: dict[str, Any], *options: str) -> None:
+    def __init__(self, name: str, parameters: dict[str, Any], *settings: str) -> None:
         self.name = name
         self.connected = asyncio.Event()
-        self._parameters = parameters | {"options": " ".join(f"-c {option}" for option in options)}
+        self._parameters = with_settings(parameters, *settings) | {
+            "connect_timeout": 2,
+            "application_name": "phones",  # END_BACKEND asks for it
+        }
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -49,15 +54,18 @@ class ReconnectingConnection:
                 self._abandon(running, connection)
                 raise DatabaseUnavailable(f"no answer from the {self.name} within {seconds} s", in_doubt=True)
             return running.result()
-        except (errors.SerializationFailure, errors.DeadlockDetected) as error:
-            raise SerializationConflict(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if not connection.closed:  # the server runs and gave up: its own timeout, out of memory
-                raise DatabaseUnavailable(str(error)) from error
-            self._lose()
-            raise DatabaseUnavailable(str(error), in_doubt=True) from error
         except psycopg.Error as error:
-            raise StatementRejected(str(error)) from error
+            match failure_of(error):
+                case Failure.LOST_RACE:
+                    raise SerializationConflict(str(error)) from error
+                case Failure.REFUSED:
+                    raise StatementRejected(str(error)) from error
+                case Failure.GAVE_UP:
+                    raise DatabaseUnavailable(str(error)) from error
+            # A server that is read-only has committed nothing, and keeps its connections.
+            in_doubt = connection.closed
+            self._let_go(connection)
+            raise DatabaseUnavailable(str(error), in_doubt=in_doubt) from error
 
     async def close(self) -> None:
         """Disconnect."""
@@ -89,9 +97,7 @@ class ReconnectingConnection:
         try:
             while self._connection is None:
                 try:
-                    self._connection = await psycopg.AsyncConnection.connect(
-                        **self._parameters, autocommit=True, connect_timeout=2, application_name="phones"
-                    )
+                    self._connection = await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
                 except psycopg.Error as error:
                     if tries == 0:
                         logger.error("The %s is unavailable: %s", self.name, error)
@@ -108,10 +114,18 @@ class ReconnectingConnection:
         self.connected.clear()
         self.connect()
 
+    def _let_go(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if connection is self._connection:  # else another statement has lost it already
+            self._lose()
+        self._close_later(connection.close())
+
     def _abandon(self, running: asyncio.Task[Any], connection: psycopg.AsyncConnection[Any]) -> None:
         logger.error("The %s does not answer", self.name)
         self._lose()
-        closing = asyncio.create_task(_cancel_and_close(running, connection))
+        self._close_later(_cancel_and_close(running, connection))
+
+    def _close_later(self, close: Coroutine[Any, Any, None]) -> None:
+        closing = asyncio.create_task(close)
         self._abandoned.add(closing)
         closing.add_done_callback(self._abandoned.discard)
 

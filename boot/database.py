@@ -5,16 +5,14 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import connection, connections, transaction
-from psycopg.conninfo import conninfo_to_dict
 
 from boot import postgresql, sqlite
 from boot.connection import ReconnectingConnection
 from boot.decision import Decision, DeviceRecord, decide
 from boot.recorder import Recorder
 from boot.request import BootRequest
+from redirect.db import address
 from redirect.db.arrays import literal
-
-CONNECTION_PARAMETERS = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
 
 
 def open_recorder() -> Recorder:
@@ -22,12 +20,12 @@ def open_recorder() -> Recorder:
     wrapper = connections["default"]
     if wrapper.vendor != "postgresql":
         return sqlite.SQLiteRecorder(str(wrapper.settings_dict["NAME"]))
-    given = wrapper.get_connection_params()
-    parameters = {name: given[name] for name in CONNECTION_PARAMETERS if name in given}
+    parameters = address.libpq_only(wrapper.get_connection_params())
     primary = ReconnectingConnection("database", parameters, *postgresql.DEADLINES)
     if not settings.REPLICA_URL:
         return postgresql.PostgreSQLRecorder(primary)
-    replica = ReconnectingConnection("replica", conninfo_to_dict(settings.REPLICA_URL), *postgresql.DEADLINES)
+    parameters = address.parse(settings.REPLICA_URL, "REPLICA_URL")
+    replica = ReconnectingConnection("replica", parameters, *postgresql.DEADLINES)
     return postgresql.PostgreSQLRecorder(primary, replica)
 
 

@@ -3,11 +3,12 @@
 import sys
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django_guid import get_guid
 
+from redirect.db.failures import is_unavailable
 from redirect.db.transactions import lost_race
 
 RETRY_AFTER = 5  # seconds
@@ -40,9 +41,9 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 def handler500(request: HttpRequest) -> HttpResponse:
     """A lost race, a database that is away, or a bug: the log has its trace under the request's id."""
     error = sys.exc_info()[1]
-    if isinstance(error, IntegrityError) or (isinstance(error, OperationalError) and lost_race(error)):
+    if isinstance(error, IntegrityError) or (isinstance(error, DatabaseError) and lost_race(error)):
         return _page(409, "Changed by another request", "Nothing was changed here. Go back and try again.")
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, DatabaseError | InterfaceError) and is_unavailable(error):
         told = (
             "The database does not answer. Try again in some seconds. Look at the page before you repeat a change."
         )

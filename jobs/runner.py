@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import Error as DatabaseError
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -25,6 +26,7 @@ from accounts.models import User
 from audit import context
 from jobs import progress
 from jobs.models import Job, JobState
+from redirect.db.failures import is_temporary
 
 logger = logging.getLogger(__name__)
 
@@ -141,12 +143,13 @@ def run(job: Job) -> None:
         _try_later(job, str(error), error.after)
     except JobFailed as error:
         _give_up(_ours(job), str(error))
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("%s: attempt %s: %s", job, job.attempt, error)
-        _try_later(job, "The database was busy or away.")
-    except Exception:
-        logger.exception("%s: attempt %s", job, job.attempt)
-        _give_up(_ours(job), "An error of the service; its log tells more.")
+    except Exception as error:
+        if isinstance(error, DatabaseError) and is_temporary(error):
+            logger.warning("%s: attempt %s: %s", job, job.attempt, error)
+            _try_later(job, "The database was busy or away.")
+        else:
+            logger.exception("%s: attempt %s", job, job.attempt)
+            _give_up(_ours(job), "An error of the service; its log tells more.")
     finally:
         progress.forget(job)
 
@@ -202,7 +205,7 @@ def make_worker() -> Worker:
 
 
 def run_due(worker: Worker) -> bool:
-    """Run a job that is due; False if none is. Raises OperationalError if the queue cannot be read now."""
+    """Run a job that is due; False if none is. Raises django.db.Error if the queue cannot be read now."""
     recover()
     if not DBTaskResult.objects.ready().exists():  # the worker itself locks all of SQLite to look
         return False

@@ -14,7 +14,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from redirect.db.timeouts import Connection
+from redirect.db import address
+from redirect.db.timeouts import Connection, PooledConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -170,18 +171,19 @@ TEMPLATES = [
 
 def database(url: str) -> dict[str, Any]:
     """Django's entry for a `sqlite:///path` or `postgres://user:password@host:port/name` address."""
+    entry: dict[str, Any]
     if not url.startswith(("sqlite://", "postgres://", "postgresql://")):
         raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")
-    entry: dict[str, Any] = environ.Env.db_url_config(url)
-    if "postgres" in entry["ENGINE"]:
+    if url.startswith("postgres"):
+        entry = address.django_entry(url, "DATABASE_URL")
         entry["CONN_HEALTH_CHECKS"] = True  # without it a pooled connection outlives a database restart
         pool: dict[str, Any] = {
+            "connection_class": PooledConnection,
             "min_size": 1,
             "max_size": number("DATABASE_POOL_SIZE", 16, least=1),
             "timeout": 3,
             "reconnect_timeout": 1,  # else the pool waits ever longer between its tries to come back
         }
-        entry["OPTIONS"] = {"pool": pool, "connect_timeout": 3, **entry.get("OPTIONS", {})}
         if flag("DATABASE_DEADLINES", default=True):
             # A database that hangs must not hang the service: a call gives up well before its client does.
             pool["connection_class"] = Connection
@@ -190,8 +192,10 @@ def database(url: str) -> dict[str, Any]:
                 "lock_timeout=2500",
                 "idle_in_transaction_session_timeout=10000",
             )
-            entry["OPTIONS"]["options"] = " ".join(f"-c {deadline}" for deadline in deadlines)
+            entry["OPTIONS"] = address.with_settings(entry["OPTIONS"], *deadlines)
+        entry["OPTIONS"]["pool"] = pool
     else:
+        entry = environ.Env.db_url_config(url)
         entry["ENGINE"] = "redirect.db.sqlite"
         # One writer at a time: a transaction that will write says so when it begins, and waits its turn.
         entry["OPTIONS"] = {
@@ -206,6 +210,8 @@ DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VA
 
 # A streaming replica that answers phones while the primary is away: postgres://user:password@host:port/name
 REPLICA_URL = env.str("REPLICA_URL", default="")
+if REPLICA_URL:
+    address.parse(REPLICA_URL, "REPLICA_URL")
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -1,26 +1,54 @@
-"""A deadline on the client's side for every statement of the API: a server that is frozen cannot keep its own.
+"""The connections of the pool: one that is of no more use is closed, and so are those that lie idle beside it.
 
-The class of the pool's connections in redirect/settings.py.
+The classes of the pool's connections in redirect/settings.py.
 """
 
+import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.pq import TransactionStatus
+
+from redirect.db.failures import Failure, failure_of
 
 # Longer than statement_timeout, which a server that is alive keeps by itself.
 SECONDS_FOR_A_STATEMENT = 4.6
 
+_drained: "WeakKeyDictionary[Any, float]" = WeakKeyDictionary()  # when, by pool
 
-class Connection(psycopg.Connection[Any]):
-    """A connection that is closed when an answer takes too long; the pool makes another."""
+
+class PooledConnection(psycopg.Connection[Any]):
+    """A connection that is closed when its server turns out to be away or to take no writes.
+
+    The pool would try its idle neighbours one by one, and sleep for seconds between them: it makes new ones.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._opened = time.monotonic()
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs whatever speaks to the server; raises OperationalError if it does not answer in time."""
-        kwargs.setdefault("timeout", SECONDS_FOR_A_STATEMENT)
+        """Run whatever speaks to the server."""
         try:
             return super().wait(*args, **kwargs)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # the answer is still to come
+        except psycopg.Error as error:
+            if failure_of(error) is Failure.AWAY and not self.closed:
                 self.pgconn.finish()
+            if self.closed:
+                self._drain_pool()
             raise
+
+    def _drain_pool(self) -> None:
+        pool = getattr(self, "_pool", None)  # set by psycopg_pool
+        if pool is not None and _drained.get(pool, 0.0) < self._opened:
+            _drained[pool] = time.monotonic()
+            pool.drain()
+
+
+class Connection(PooledConnection):
+    """A connection with a deadline on the client's side: a server that is frozen cannot keep its own."""
+
+    def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """Run whatever speaks to the server; raises OperationalError if it does not answer in time."""
+        kwargs.setdefault("timeout", SECONDS_FOR_A_STATEMENT)
+        return super().wait(*args, **kwargs)

@@ -5,12 +5,10 @@ from typing import TypeVar
 
 from django.db import OperationalError, transaction
 
+from redirect.db.failures import Failure, failure_of
 from redirect.errors import Conflict
 
 ATTEMPTS = 3
-
-# PostgreSQL: serialization failure, deadlock detected. Source: PostgreSQL documentation, appendix A.
-LOST_RACE = {"40001", "40P01"}
 
 Result = TypeVar("Result")
 
@@ -35,4 +33,4 @@ def in_transaction(work: Callable[[], Result]) -> Result:
 
 def lost_race(exception: Exception) -> bool:
     """Whether the database gave a transaction up in favour of another one; it may be tried again."""
-    return getattr(exception.__cause__, "sqlstate", None) in LOST_RACE
+    return failure_of(exception) is Failure.LOST_RACE

@@ -422,6 +422,30 @@ def test_a_connection_that_is_lost_under_a_statement_is_in_doubt_and_comes_back_
 
 @postgresql_only
 @committed
+def test_a_primary_that_becomes_read_only_is_left_and_no_request_is_lost(
+    cast: Cast, caplog: pytest.LogCaptureFixture
+):
+    """As one that is demoted: the replica answers, and the next connection finds a server that takes writes."""
+    device = make_device(cast.provider, location=make_location(cast.provider))
+
+    async def scenario() -> None:
+        primary = ReconnectingConnection("database", connection_parameters())
+        recorder = PostgreSQLRecorder(primary, ReconnectingConnection("replica", connection_parameters()))
+        await recorder.open()
+        await primary.execute("SELECT set_config('default_transaction_read_only', 'on', false)", {}, 5)
+        demoted = primary.backend
+        for _ in range(2):
+            assert list(await recorder.record([boot_request(device.mac)])) == [device.mac]
+        await until(lambda: logged_and_counters()[1] == [2])
+        assert primary.backend != demoted
+        await recorder.close()
+
+    asyncio.run(scenario())
+    assert "cannot be recorded" not in caplog.text
+
+
+@postgresql_only
+@committed
 def test_a_connection_that_was_cut_while_nobody_asked_costs_nobody_an_answer(cast: Cast):
     device = make_device(cast.provider, location=make_location(cast.provider))
 

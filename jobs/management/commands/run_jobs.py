@@ -8,9 +8,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
 
 from jobs import runner
+from redirect.db.failures import is_temporary
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,9 @@ class Command(BaseCommand):
             pause = PAUSE
             try:
                 pause = 0 if runner.run_due(worker) else PAUSE
-            except (OperationalError, InterfaceError) as error:  # away, or SQLite's only writer is another process
+            except DatabaseError as error:  # away, or SQLite's only writer is another process
+                if not is_temporary(error):
+                    raise
                 logger.warning("Jobs cannot be looked for now: %s", error)
             close_old_connections()
             if not options["until_eof"]:

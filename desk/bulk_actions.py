@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Group
@@ -145,6 +145,7 @@ class DeviceActions(TableAdmin):
 
     actions = ("associate", "take_away_location", "move", "remove")
     row_actions = ("move",)
+    actions_ask_first = True
 
     def has_associate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("devices.associate_device"))
@@ -219,9 +220,10 @@ class DeviceActions(TableAdmin):
         form = _confirm_form(selection, target, request.POST)
         if form is None or not form.is_valid():
             return self._show(request, selection, form)
-        if selections.count_again(selection):
+        if changes := selections.count_again(selection):
             told = "Others have changed some of these devices since they were counted. Look again and confirm."
-            self.message_user(request, told, messages.WARNING)
+            listed = format_html_join("", "<br>{}", ((change,) for change in changes))
+            self.message_user(request, format_html("{}{}", told, listed), messages.WARNING)
             return HttpResponseRedirect(request.get_full_path())
         details = form.details() | {"group": target.pk if target else None}
         selections.start(selection, **details)

@@ -204,7 +204,7 @@ class Selection(models.Model):
 
 
 class SelectionPiece(models.Model):
-    """Up to 5,000 devices of a selection that are still to be done: ids, each with the group of its device."""
+    """Up to 5,000 devices of a selection that are still to be done, as they were when they were counted."""
 
     selection = models.ForeignKey(Selection, models.CASCADE, related_name="pieces")
     number = models.PositiveIntegerField()

@@ -5,7 +5,9 @@ whole, by the same functions as the API's bulk calls. Between two pieces phones 
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
+from zlib import crc32
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -24,7 +26,10 @@ from redirect.errors import ApiError, bad_request
 PIECE = 5000
 KEPT = timedelta(days=1)
 
-Rows = list[tuple[int, int]]  # ids of devices, each with the id of its group, in the order of MACs
+# Of each device, in the order of MACs: its id, those of its group and location, a checksum of its description.
+Row = tuple[int, int, int | None, int]
+Rows = list[Row]
+CHANGES_TOLD = 10
 
 
 def count(user: User, action: str, devices: QuerySet[Device]) -> Selection:
@@ -40,15 +45,14 @@ def count(user: User, action: str, devices: QuerySet[Device]) -> Selection:
     return selection
 
 
-def count_again(selection: Selection) -> bool:
-    """Whether the devices are no longer those that were counted; then what is left of them is what counts."""
+def count_again(selection: Selection) -> list[str]:
+    """What others have changed since the devices were counted, in sentences; what is left is what counts."""
     rows = _selected(selection)
-    now = _rows(Device.objects.filter(pk__in=integers([pk for pk, _ in rows])))
-    if now == rows:
-        return False
-    with transaction.atomic():
-        _keep(selection, now)
-    return True
+    now = _rows(Device.objects.filter(pk__in=integers([row[0] for row in rows])))
+    if changes := _changes(rows, now):
+        with transaction.atomic():
+            _keep(selection, now)
+    return changes
 
 
 def keep_only(selection: Selection, group_id: int) -> None:
@@ -61,7 +65,7 @@ def keep_only(selection: Selection, group_id: int) -> None:
 def first_macs(selection: Selection, how_many: int) -> list[str]:
     """The first MACs of a selection that has not begun, as people write them."""
     piece = selection.pieces.order_by("number").first()
-    ids = [pk for pk, _ in piece.devices[:how_many]] if piece else []
+    ids = [row[0] for row in piece.devices[:how_many]] if piece else []
     found = Device.objects.filter(pk__in=ids).order_by("mac")
     return [mac.display(text) for text in found.values_list("mac", flat=True)]
 
@@ -99,7 +103,7 @@ def work_through(job: Job) -> None:
 def do_next_piece(selection: Selection, job: Job | None = None) -> Selection:
     """Do the next piece whole, and count it; the selection as it is then.
 
-    Devices that have changed their group, or are gone, since they were counted are left alone. Raises ApiError if
+    Devices that were changed, or are gone, since they were counted are left alone. Raises ApiError if
     others change the very same devices or the location at this moment: nothing is done then.
     """
 
@@ -108,12 +112,11 @@ def do_next_piece(selection: Selection, job: Job | None = None) -> Selection:
         piece = locked.pieces.order_by("number").first()
         if piece is None or locked.started_at is None:
             return locked
-        rows: dict[int, int] = dict(piece.devices)
+        rows = {row[0]: tuple(row) for row in piece.devices}
         devices = Device.objects.filter(pk__in=integers(list(rows)))
-        found = devices.order_by("mac").values_list("mac", "pk", "group_id")
-        macs = [text for text, pk, group in found if rows[pk] == group]
+        macs = [text for text, row in _with_macs(devices) if _unchanged(rows[row[0]], row)]
         # By their MACs from here on: with two long lists SQLite would try each of the one with each of the other.
-        of_groups = Device.objects.filter(group__in=integers(list(set(rows.values()))))
+        of_groups = Device.objects.filter(group__in=integers(list({row[1] for row in rows.values()})))
         done = _act(locked, of_groups, macs) if macs else 0
         piece.delete()
         locked.done += done
@@ -149,17 +152,50 @@ def _act(selection: Selection, devices: DeviceQuerySet, macs: list[str]) -> int:
 
 
 def _rows(devices: QuerySet[Device]) -> Rows:
-    return list(devices.order_by("mac").values_list("pk", "group_id"))
+    return [row for _, row in _with_macs(devices)]
+
+
+def _with_macs(devices: QuerySet[Device]) -> Iterator[tuple[str, Row]]:
+    columns = devices.order_by("mac").values_list("mac", "pk", "group_id", "location_id", "description")
+    for text, pk, group, location, description in columns.iterator(chunk_size=PIECE):
+        yield text, (pk, group, location, crc32((description or "").encode()))
+
+
+def _unchanged(kept: Row, now: Row) -> bool:
+    return now[: len(kept)] == kept  # what an older version of the service kept ends with the group
+
+
+def _changes(rows: Rows, now: Rows) -> list[str]:
+    """What is different, in sentences."""
+    left = {row[0]: row for row in now}
+    different = {row[0]: row for row in rows if row[0] in left and not _unchanged(row, left[row[0]])}
+    told = []
+    if gone := len(rows) - len(now):
+        told.append(f"{gone:,} device{'' if gone == 1 else 's'} removed.")
+    first = Device.objects.filter(pk__in=list(different)[:CHANGES_TOLD]).select_related("group", "location")
+    for device in first.order_by("mac"):
+        _, group, location, description = different[device.pk]
+        changes = []
+        if group != device.group_id:
+            changes.append(f"it is a device of {device.group} now")
+        if location != device.location_id:
+            changes.append(f"its location is {device.location.url if device.location else 'none'} now")
+        if description != left[device.pk][3]:
+            changes.append("its description was changed")
+        told.append(f"{device.spelled}: {', '.join(changes)}.")
+    if (more := len(different) - CHANGES_TOLD) > 0:
+        told.append(f"And {more:,} more device{'' if more == 1 else 's'}.")
+    return told
 
 
 def _selected(selection: Selection) -> Rows:
     pieces = selection.pieces.order_by("number").values_list("devices", flat=True)
-    return [(pk, group) for devices in pieces for pk, group in devices]
+    return [tuple(row) for devices in pieces for row in devices]
 
 
 def _keep(selection: Selection, rows: Rows) -> None:
     selection.total = len(rows)
-    selection.counts = Counter(str(group) for _, group in rows)
+    selection.counts = Counter(str(row[1]) for row in rows)
     selection.save()
     selection.pieces.all().delete()
     SelectionPiece.objects.bulk_create(

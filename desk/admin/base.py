@@ -4,19 +4,21 @@ Only Django's own permissions count here: the tenants' levels mean nothing in th
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from copy import copy
 from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import PROTECT, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
@@ -30,6 +32,8 @@ from redirect.db.transactions import lost_race
 Page = Callable[..., Any]
 
 HISTORY_SHOWN = 100
+CHANGES_SHOWN = 10
+CHANGED = "Another user changed this after you opened the page. Save again to overwrite that change."
 
 
 def or_try_again(page: Page) -> Page:
@@ -78,15 +82,14 @@ class TableForm(ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.seen = seen.token_of(self.instance)
+            self.seen = seen.token_of([self.instance])
             if seen.NAME in self.data:
-                self.changes = seen.changes_since(self.instance, self.data[seen.NAME])
+                self.changes = seen.changes_since([self.instance], self.data[seen.NAME])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.changes:
-            told = "Another user changed this after you opened the page. Save again to overwrite that change."
-            self.add_error(None, [told, *self.changes])
+            self.add_error(None, [CHANGED, *self.changes])
         return cleaned
 
 
@@ -100,7 +103,10 @@ class TableAdmin(ModelAdmin):
     names: tuple[str, str] | None = None  # where the model's own would mislead: of one row, of many
     fixed_fields: tuple[str, ...] = ()
     row_actions: tuple[str, ...] = ()
+    actions_ask_first = False  # an action does nothing yet, and counts more rows than a transaction should hold
     form = TableForm
+    change_list_template = "desk/change_list.html"
+    delete_selected_confirmation_template = "desk/delete_selected.html"
     change_form_outer_before_template = "desk/row_actions.html"
     change_form_before_template = "desk/seen.html"
     delete_confirmation_template = "desk/delete_confirmation.html"
@@ -156,8 +162,8 @@ class TableAdmin(ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Rows that prevent a deletion are counted instead of listed: they may be a hundred thousand devices."""
         protected: list[str] = []
-        if seen.NAME in request.POST and len(objs) == 1:
-            protected = seen.changes_since(objs[0], request.POST[seen.NAME])
+        if seen.NAME in request.POST:
+            protected = seen.changes_since(objs, request.POST[seen.NAME])
         for relation in self.opts.related_objects:
             if getattr(relation, "on_delete", None) is PROTECT:
                 rows: Any = relation.related_model
@@ -177,7 +183,7 @@ class TableAdmin(ModelAdmin):
 
     def render_delete_form(self, request: HttpRequest, context: Any) -> Any:
         return super().render_delete_form(
-            request, {**context, "seen": seen.token_of(context["object"]), "name": name_of(context["object"])}
+            request, {**context, "seen": seen.token_of([context["object"]]), "name": name_of(context["object"])}
         )
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -192,14 +198,36 @@ class TableAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """An action started on the page of a row returns to that page."""
-        response = super().response_action(request, *args, **kwargs)
+        """Refused if another user has changed a selected row since the page that showed it was opened.
+
+        An action started on the page of a row returns to that page.
+        """
+        with nullcontext() if self.actions_ask_first else transaction.atomic():
+            if told := self._changed_since_shown(request):
+                changes = format_html_join(" ", "<br>{}", ((change,) for change in told))
+                refusal = "Another user changed this after you opened the page, and nothing was done. Look again:"
+                self.message_user(request, format_html("{}{}", refusal, changes), messages.ERROR)
+                response: Any = HttpResponseRedirect(request.get_full_path())
+            else:
+                response = super().response_action(request, *args, **kwargs)
         row = request.POST.get("row", "")
         if is_id(row) and getattr(response, "url", "") == request.get_full_path():
             return HttpResponseRedirect(
                 reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row])
             )
         return response
+
+    def _changed_since_shown(self, request: HttpRequest) -> list[str]:
+        """What has changed of the selected rows since their page was opened; locks them, in a transaction."""
+        if seen.NAME not in request.POST:
+            return []
+        selected = [pk for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)[: seen.MOST] if is_id(pk)]
+        rows = self.model._base_manager.filter(pk__in=selected).order_by("pk")
+        if connection.in_atomic_block:
+            rows = rows.select_for_update(no_key=True)
+        changes = seen.changes_since(rows, request.POST[seen.NAME])
+        more = len(changes) - CHANGES_SHOWN
+        return [*changes[:CHANGES_SHOWN], *([f"And {more} more."] if more > 0 else [])]
 
     def log_addition(self, *what: Any) -> Any:
         """In the audit log already."""

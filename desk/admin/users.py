@@ -18,8 +18,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
-from desk.admin.base import TableAdmin, TableForm
+from desk.admin.base import CHANGED, TableAdmin, TableForm, or_try_again
 from desk.export import ExportAdmin, UserResource
+from desk.seen import NAME, changes_since, token_of
 
 
 def _check_group_and_level(form: Any) -> None:
@@ -67,6 +68,18 @@ class UserForm(TableForm, UserChangeForm):
 class PasswordForm(AdminPasswordChangeForm):
     """A new password, which also ends a block and all tokens, as one given by an Administrator does."""
 
+    @property
+    def seen(self) -> str:
+        """For the hidden input of the page."""
+        return token_of([self.user])
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        changes = changes_since([self.user], self.data[NAME]) if NAME in self.data else []
+        if changes:
+            self.add_error(None, [CHANGED, *changes])
+        return cleaned
+
     def save(self, commit: bool = True) -> Any:
         user: Any = super().save(commit=False)
         with transaction.atomic():
@@ -108,6 +121,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     form = UserForm
     add_form = NewUserForm
     change_password_form = PasswordForm
+    change_user_password_template = "desk/user_password.html"  # noqa: S105 - a page
     fieldsets = (
         (None, {"fields": ("login", "password", "is_active", "force_change_password")}),
         ("Tenant", {"fields": ("group", "permission_level")}),
@@ -170,6 +184,12 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         """Users cannot delete themselves."""
         allowed = super().has_delete_permission(request, obj) and _within_reach(request, obj)
         return allowed and obj != request.user
+
+    @or_try_again
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """In one transaction, so that the row stays as it was compared until the password is saved."""
+        with transaction.atomic():
+            return super().user_change_password(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Tokens carry the rights that the user had; they end in the transaction of the change."""
@@ -234,6 +254,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
             "row": request.POST.get("row", ""),
+            "seen": token_of(reachable.order_by("login")),
         }
         return TemplateResponse(request, "desk/end_tokens.html", context)
 

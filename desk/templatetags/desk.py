@@ -6,6 +6,7 @@ from django import template
 from django.template.context import Context
 from django.urls import reverse
 
+from desk import seen
 from desk.menu import PAGES
 
 register = template.Library()
@@ -29,3 +30,9 @@ def crumbs(context: Context) -> dict[str, Any]:
 def name_of(row: Any) -> str:
     """How pages call a row: a device by its MAC with colons, others as they call themselves."""
     return str(getattr(row, "spelled", row))
+
+
+@register.simple_tag
+def seen_of(rows: Any) -> str:
+    """The token of these rows, for an input named `_seen`."""
+    return seen.token_of(rows)

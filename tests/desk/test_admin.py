@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command, get_commands
 from django.db import connection
 from django.db.models import Model
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -40,6 +40,8 @@ GROUPS = "/admin/accounts/group/"
 USERS = "/admin/accounts/user/"
 LOCATIONS = "/admin/locations/location/"
 DEVICES = "/admin/devices/device/"
+ROLES = "/admin/auth/group/"
+DENIED = "/admin/devices/deniedcertificate/"
 LISTS = [GROUPS, USERS, LOCATIONS, DEVICES]
 
 
@@ -859,6 +861,118 @@ def test_what_was_moved_meanwhile_is_not_deleted(operator, cast: Cast):
     sent["_seen"] = seen_on(operator.get(address))
     assert operator.post(address, sent).status_code == 302
     assert not Device.objects.exists()
+
+
+ACTIONS_ON_ROWS = [
+    (DEVICES, "associate", "device"),
+    (DEVICES, "take_away_location", "device"),
+    (DEVICES, "move", "device"),
+    (DEVICES, "remove", "device"),
+    (USERS, "unblock", "user"),
+    (USERS, "force_password_change", "user"),
+    (USERS, "end_tokens", "user"),
+    (USERS, "delete_selected", "user"),
+    (GROUPS, "delete_selected", "group"),
+    (LOCATIONS, "delete_selected", "location"),
+    (ROLES, "delete_selected", "role"),
+    (DENIED, "delete_selected", "denied"),
+]
+
+
+def test_each_action_is_tried(operator):
+    request = RequestFactory().get("/")
+    request.user = make_operator()
+    there = {
+        (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), action)
+        for model, table in admin.site._registry.items()
+        for action in table.get_actions(request)
+    }
+    assert there == {(address, action) for address, action, _ in ACTIONS_ON_ROWS}
+
+
+def row_of_two(kind: str, cast: Cast) -> tuple[Any, str, str]:
+    """A row, an attribute and how another user changes it."""
+    if kind == "denied":
+        return DeniedCertificate.objects.create(name="1 CN=CA", reason="lost"), "reason", "stolen"
+    make, attribute, first, *_ = ROWS_OF_TWO[kind]
+    return make(cast), attribute, first
+
+
+@pytest.mark.parametrize(("address", "action", "kind"), ACTIONS_ON_ROWS)
+def test_an_action_on_what_another_user_has_changed_is_refused(operator, cast: Cast, address, action, kind):
+    row, attribute, theirs = row_of_two(kind, cast)
+    sent = {"action": action, "_selected_action": row.pk, "_seen": seen_on(operator.get(address))}
+    type(row)._base_manager.filter(pk=row.pk).update(**{attribute: theirs})
+    entries = Entry.objects.count()
+    for more in ({}, {"post": "yes", "confirmed": "1"}):
+        shown = text_of(operator.post(address, {**sent, **more}, follow=True))
+        assert "Another user changed this after you opened the page, and nothing was done." in shown
+        assert f"and is now “{theirs}”." in shown
+    assert type(row)._base_manager.filter(pk=row.pk).exists()
+    assert Entry.objects.count() == entries
+    # Who has read it may act all the same.
+    asked = operator.post(address, {**sent, "_seen": seen_on(operator.get(address))}, follow=True)
+    assert "Another user changed" not in text_of(asked)
+
+
+def test_what_changes_while_a_page_asks_is_not_done(operator, cast: Cast):
+    """The pages between a list and its action: of end_tokens and of delete_selected."""
+    for action, confirmed in (("end_tokens", {"confirmed": "1"}), ("delete_selected", {"post": "yes"})):
+        user = make_user(cast.provider)
+        Api(user)
+        sent = {"action": action, "_selected_action": user.pk}
+        asked = operator.post(USERS, sent)
+        User.objects.get_queryset().filter(pk=user.pk).update(group=cast.sibling)
+        refused = text_of(operator.post(USERS, {**sent, **confirmed, "_seen": seen_on(asked)}, follow=True))
+        assert "Group: it was “Berlin Phones”, and is now “Munich Phones”." in refused
+        assert user.token_families.exists()
+
+
+def test_an_action_on_several_rows_names_the_row_that_was_changed(operator, cast: Cast):
+    devices = [make_device(cast.provider) for _ in range(3)]
+    other = make_device(cast.provider)
+    sent = {
+        "action": "remove",
+        "_selected_action": [d.pk for d in devices],
+        "_seen": seen_on(operator.get(DEVICES)),
+    }
+    Device.objects.filter(pk=other.pk).update(description="Not selected")
+    assert operator.post(DEVICES, sent)["Location"] != DEVICES
+    Device.objects.filter(pk=devices[1].pk).update(description="Lobby")
+    shown = text_of(operator.post(f"{DEVICES}?q=", sent, follow=True))
+    assert f"{devices[1].spelled}: Description: it was empty, and is now “Lobby”." in shown
+
+
+def test_an_action_on_the_page_of_a_row_that_was_changed_leads_back_to_it(operator, cast: Cast):
+    user = make_user(cast.provider, user_block_time=timezone.now(), fail_login_attempts=10)
+    address = f"{USERS}{user.pk}/change/"
+    page = operator.get(address).text
+    token = re.search(r'aria-label="Actions".*?name="_seen" value="([^"]+)"', page, re.DOTALL)
+    assert token
+    User.objects.get_queryset().filter(pk=user.pk).update(is_active=False)
+    sent = {"action": "unblock", "_selected_action": user.pk, "row": user.pk, "_seen": token[1]}
+    answer = operator.post(USERS, sent, follow=True)
+    assert answer.redirect_chain[-1][0] == address
+    assert "Is active: it was on, and is now off." in text_of(answer)
+    user.refresh_from_db()
+    assert user.fail_login_attempts == 10
+
+
+def test_a_password_is_not_set_over_another_users_change(operator, cast: Cast):
+    user = make_user(cast.provider)
+    address = f"{USERS}{user.pk}/password/"
+    sent = {"password1": "Another-1-password", "password2": "Another-1-password"}
+    mine = {**sent, "_seen": seen_on(operator.get(address))}
+    colleague = browser_of(make_operator())
+    theirs = {"password1": "Their-2-password", "password2": "Their-2-password"}
+    assert colleague.post(address, {**theirs, "_seen": seen_on(colleague.get(address))}).status_code == 302
+    refused = operator.post(address, mine)
+    assert "Password: changed." in text_of(refused)
+    user.refresh_from_db()
+    assert user.check_password("Their-2-password")
+    assert operator.post(address, {**sent, "_seen": seen_on(refused)}).status_code == 302
+    user.refresh_from_db()
+    assert user.check_password("Another-1-password")
 
 
 def test_a_page_that_says_nothing_true_of_the_row_is_refused(operator, cast: Cast):

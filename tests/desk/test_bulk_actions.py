@@ -17,6 +17,7 @@ from audit import history, recording
 from audit.models import Entry, Event
 from boot.postgresql import count_deferred
 from devices import bulk
+from devices import selection as selections
 from devices.models import Access, Device, Selection, SelectionPiece
 from jobs import runner
 from jobs.models import Job
@@ -283,6 +284,51 @@ def test_what_has_changed_since_it_was_counted_is_asked_again(operator: Client, 
     assert Device.objects.count() == 3
     start(operator, page)
     assert Device.objects.get() == new
+
+
+CHANGES_OF_OTHERS = {
+    "group": ("group", "it is a device of Munich Phones now"),
+    "location": ("location", "its location is https://theirs.example/ now"),
+    "description": ("description", "its description was changed"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES_OF_OTHERS)
+@pytest.mark.parametrize("action", ["associate", "take_away_location", "move", "remove"])
+def test_what_others_changed_before_it_was_confirmed_is_shown(operator: Client, cast: Cast, action, kind):
+    attribute, sentence = CHANGES_OF_OTHERS[kind]
+    old = make_location(cast.provider)
+    devices = [make_device(cast.provider, location=old) for _ in range(2)]
+    page = select(operator, action, *devices) + (f"?group={cast.stranger.pk}" if action == "move" else "")
+    changes: dict[str, dict[str, Any]] = {
+        "group": {"group": cast.sibling, "location": None},
+        "location": {"location": make_location(cast.provider, "https://theirs.example/")},
+        "description": {"description": "Do not touch"},
+    }
+    Device.objects.filter(pk=devices[0].pk).update(**changes[attribute])
+    now = places()
+    told = text_of(start(operator, page, location=old.pk if action == "associate" else "", reason="Contract 12"))
+    assert f"{devices[0].spelled}: " in told
+    assert sentence in told
+    assert places() == now
+
+
+def test_what_others_change_while_a_job_works_is_left_alone(operator: Client, cast: Cast):
+    devices = [make_device(cast.provider) for _ in range(2)]
+    page = select(operator, "remove", *devices)
+    selection = Selection.objects.get(pk=int(page.split("/")[-2]))
+    selections.start(selection)
+    Device.objects.filter(pk=devices[0].pk).update(description="Do not touch")
+    selection = selections.do_next_piece(selection)
+    assert (selection.done, selection.left_alone) == (1, 1)
+    assert Device.objects.get() == devices[0]
+
+
+def test_a_selection_of_an_older_version_is_done(operator: Client, cast: Cast):
+    device = make_device(cast.provider)
+    page = select(operator, "remove", device)
+    SelectionPiece.objects.update(devices=[[device.pk, device.group_id]])
+    assert "1 device removed." in text_of(start(operator, page))
 
 
 def test_nothing_is_left_of_a_selection(operator: Client, cast: Cast):

@@ -28,8 +28,13 @@ def of(row: Model) -> QuerySet[Any]:
 
 def of_group(group_id: int) -> QuerySet[Any]:
     """What happened to the group and to all that it has had."""
+    return _newest(Entry.objects.filter(about_group(group_id)))
+
+
+def about_group(group_id: int) -> Q:
+    """Of entries: those about the group and all that it has had."""
     several = list(EntryGroup.objects.filter(group_id=group_id).values_list("entry_id", flat=True))
-    return _newest(Entry.objects.filter(Q(group_id=group_id) | Q(other_group_id=group_id) | Q(pk__in=several)))
+    return Q(group_id=group_id) | Q(other_group_id=group_id) | Q(pk__in=several)
 
 
 def by(user: Model) -> QuerySet[Any]:

@@ -16,7 +16,8 @@ from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Group
-from desk.admin.base import TableAdmin, is_id, or_try_again
+from desk.admin.base import TableAdmin, or_try_again
+from desk.ids import is_id
 from devices import selection as selections
 from devices.models import Device, Selection, SelectionAction
 from jobs import progress

@@ -42,6 +42,7 @@ class Chart:
     times: Sequence[date]  # days, or the first moment of each minute or hour
     label: str
     bars: dict[Outcome, list[int]]  # outcomes that occurred, and for each a number per time
+    window: str = ""  # for a link to the list of these requests: its time
     options = OPTIONS
 
     @property
@@ -54,9 +55,9 @@ class Chart:
         return json.dumps({"labels": [time.strftime(self.label) for time in self.times], "datasets": bars})
 
     @property
-    def totals(self) -> list[tuple[str, int]]:
-        """Requests by outcome, in words."""
-        return [(outcome.label, sum(numbers)) for outcome, numbers in self.bars.items()]
+    def totals(self) -> list[tuple[Outcome, int]]:
+        """Requests by outcome."""
+        return [(outcome, sum(numbers)) for outcome, numbers in self.bars.items()]
 
     @property
     def total(self) -> int:
@@ -70,10 +71,12 @@ class Chart:
         return [(time, list(numbers)) for time, numbers in by_time if any(numbers)][::-1]
 
 
-def chart(title: str, counts: Iterable[tuple[date, str, int]], times: Sequence[date], label: str) -> Chart:
+def chart(
+    title: str, counts: Iterable[tuple[date, str, int]], times: Sequence[date], label: str, window: str = ""
+) -> Chart:
     """A chart of counts, each with its time and outcome; times that are not among `times` are left out."""
     numbers: Counter[tuple[date, str]] = Counter()
     for time, outcome, number in counts:
         numbers[time, outcome] += number
     bars = {outcome: [numbers[time, outcome] for time in times] for outcome in Outcome}
-    return Chart(title, times, label, {outcome: drawn for outcome, drawn in bars.items() if any(drawn)})
+    return Chart(title, times, label, {outcome: drawn for outcome, drawn in bars.items() if any(drawn)}, window)

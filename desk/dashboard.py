@@ -19,6 +19,7 @@ from devices.models import Access, AccessStatus, Device, Outcome
 
 SHOWN = 10
 MINUTES, HOURS = 60, 24
+DAY = timedelta(days=1)
 
 
 def content(request: HttpRequest) -> dict[str, Any]:
@@ -33,23 +34,30 @@ def content(request: HttpRequest) -> dict[str, Any]:
         minutes = [minute - timedelta(minutes=ago) for ago in reversed(range(MINUTES))]
         hours = [minute.replace(minute=0) - timedelta(hours=ago) for ago in reversed(range(HOURS))]
         shown["charts"] = [
-            chart("Requests per minute, last hour", by_minute, minutes, "%H:%M"),
-            chart("Requests per hour, last day", by_hour, hours, "%H:00"),
+            chart("Requests per minute, last hour", by_minute, minutes, "%H:%M", _window(minutes[0], now)),
+            chart("Requests per hour, last day", by_hour, hours, "%H:00", _window(hours[0], now)),
         ]
+        shown["day"] = _window(hours[0], now)
         shown["failing_groups"] = _failing_groups(now)
         shown["unknown_macs"] = _unknown_macs(now)
     if may("devices.view_device"):
         shown["devices"] = _devices()
         shown["failing_devices"] = _failing_devices(now)
+        shown["since"] = (now - DAY).isoformat()
     if may("accounts.view_user"):
         blocked = User.objects.get_queryset().filter(user_block_time__gt=block_horizon())
-        shown["blocked_users"] = blocked.select_related("group").order_by("-user_block_time")[: SHOWN + 1]
+        shown["blocked_users"] = blocked.select_related("group").order_by("-user_block_time")[:SHOWN]
     return shown
+
+
+def _window(first: datetime, last: datetime) -> str:
+    """For links to the list of requests, which then shows the very ones that were counted."""
+    return f"{first:%Y-%m-%dT%H:%M:%S.%fZ}/{last:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _day(now: datetime) -> Any:
     start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
-    return Access.objects.filter(time__gte=start)
+    return Access.objects.filter(time__range=(start, now))
 
 
 def _requests_by_minute(now: datetime) -> list[tuple[datetime, str, int]]:
@@ -60,15 +68,15 @@ def _requests_by_minute(now: datetime) -> list[tuple[datetime, str, int]]:
 def _failing_groups(now: datetime) -> list[dict[str, Any]]:
     """The groups with the most requests that were not redirected."""
     failed = _day(now).exclude(outcome=Outcome.REDIRECTED).exclude(group_id=None).order_by()
-    worst: dict[int, Counter[str]] = defaultdict(Counter)
+    worst: dict[int, Counter[Outcome]] = defaultdict(Counter)
     for group, outcome, requests in failed.values_list("group_id", "outcome").annotate(number=Count("pk")):
-        worst[group][Outcome(outcome).label] += requests
+        worst[group][Outcome(outcome)] += requests
     ranked = sorted(worst.items(), key=lambda entry: (-entry[1].total(), entry[0]))[:SHOWN]
     groups = Group.objects.in_bulk([group for group, _ in ranked])
     return [
         {
             "id": group,
-            "name": groups.get(group, "a group that was deleted"),
+            "group": groups.get(group),
             "requests": c.total(),
             "why": c.most_common(),
         }
@@ -107,5 +115,5 @@ def _devices() -> dict[str, Any]:
 
 def _failing_devices(now: datetime) -> list[Device]:
     """The devices whose last request failed, the latest first."""
-    failing = Device.objects.filter(last_access_status=AccessStatus.FAIL, last_access__gte=now - timedelta(days=1))
+    failing = Device.objects.filter(last_access_status=AccessStatus.FAIL, last_access__gte=now - DAY)
     return list(failing.select_related("group").order_by("-last_access", "pk")[:SHOWN])

@@ -121,9 +121,13 @@ def _chart(drawn: QuerySet[Access], since: datetime, now: datetime) -> Chart:
 
 def _summary(drawn: Chart) -> str:
     """The chart in one sentence."""
-    outcomes = ", ".join(f"{number:,} {label[0].lower()}{label[1:]}" for label, number in drawn.totals)
+    outcomes = ", ".join(f"{number:,} {_lower(outcome.label)}" for outcome, number in drawn.totals)
     number = f"{'the newest ' if drawn.total >= REQUESTS_DRAWN else ''}{drawn.total:,}"
     return f"{number} request{'' if drawn.total == 1 else 's'} in {len(drawn.times)} days: {outcomes}."
+
+
+def _lower(label: str) -> str:
+    return label[0].lower() + label[1:]
 
 
 def _changes(entries: Iterable[Any], now: datetime) -> list[Change]:

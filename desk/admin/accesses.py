@@ -1,5 +1,6 @@
 """The log of phones' requests in the admin: read-only."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -16,9 +17,12 @@ from unfold import paginator
 
 from boot.diagnosis import exact
 from desk.admin.base import TableAdmin
+from desk.filters import GroupFilter
 from desk.search import whole_mac
 from devices import mac
 from devices.models import Access, Outcome
+
+FAILED = "failed"
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -28,9 +32,11 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return Outcome.choices
+        return [*Outcome.choices, (FAILED, "Not redirected")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == FAILED:
+            return queryset.exclude(outcome=Outcome.REDIRECTED)
         return queryset.filter(outcome=self.value()) if self.value() else queryset
 
 
@@ -55,6 +61,8 @@ class TimeFilter(admin.SimpleListFilter):
     @property
     def shown(self) -> str:
         """The choice in words."""
+        if window := _window(self.value() or ""):
+            return f"{window[0]:%d %b %H:%M:%S} to {window[1]:%d %b %H:%M:%S}"
         return str(dict(self.lookup_choices).get(self.value() or "", self.default))
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -67,6 +75,8 @@ class TimeFilter(admin.SimpleListFilter):
         return [default | {"display": self.default}, *others]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if window := _window(self.value() or ""):
+            return queryset.filter(time__range=window)
         chosen = self.value() if self.value() in dict(self.lookup_choices) else None
         now = timezone.now()
         if chosen == "hour":
@@ -75,6 +85,15 @@ class TimeFilter(admin.SimpleListFilter):
             day = datetime.fromisoformat(chosen).replace(tzinfo=UTC)
             return queryset.filter(time__gte=day, time__lt=day + timedelta(days=1))
         return queryset if self.of_one_mac else queryset.filter(time__gte=now - timedelta(days=1))
+
+
+def _window(text: str) -> tuple[datetime, datetime] | None:
+    """The first and the last moment of a time that a link of the dashboard names, as two ISO 8601 times in UTC."""
+    with suppress(ValueError):
+        first, last = (datetime.fromisoformat(part) for part in text.split("/"))
+        if first.tzinfo and last.tzinfo:
+            return first, last
+    return None
 
 
 class InfinitePaginator(paginator.InfinitePaginator):
@@ -98,7 +117,7 @@ class AccessAdmin(TableAdmin):
         "location_url",
     )
     list_display_links = None
-    list_filter = (OutcomeFilter, TimeFilter)
+    list_filter = (OutcomeFilter, TimeFilter, GroupFilter)
     list_before_template = "admin/devices/access/time_shown.html"
     search_fields = ("mac",)
     search_help_text = "A whole MAC in any spelling, or the address that asked."

@@ -12,6 +12,7 @@ from accounts.models import Group
 from audit import history
 from audit.models import Entry, mac_of
 from desk.admin.base import TableAdmin
+from desk.filters import GroupFilter
 from desk.search import whole_mac
 from devices import mac
 from devices.models import Device
@@ -19,6 +20,13 @@ from devices.models import Device
 MACS_SHOWN = 500
 
 admin.site.unregister(Entry)
+
+
+class GroupEntriesFilter(GroupFilter):
+    """Entries about a group and all that it has had."""
+
+    def rows_of(self, group: int, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(history.about_group(group))
 
 
 @admin.register(Entry)
@@ -38,7 +46,7 @@ class EntryAdmin(TableAdmin):
     )
     readonly_fields = fields
     list_display = ("timestamp", "actor_login", "source", "remote_addr", "what")
-    list_filter = ("event", "source", "timestamp")
+    list_filter = (GroupEntriesFilter, "event", "source", "timestamp")
     list_select_related = ("content_type",)
     search_fields = ("object_repr",)  # shows the search field; get_search_results defines what it finds
     search_help_text = "A MAC, a login, an address, a request id, or the beginning of an object's name."

@@ -26,6 +26,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit import history
 from desk import seen
+from desk.ids import is_id
 from desk.templatetags.desk import name_of
 from redirect.db.transactions import lost_race
 
@@ -50,11 +51,6 @@ def or_try_again(page: Page) -> Page:
             return HttpResponseRedirect(request.get_full_path())
 
     return answer
-
-
-def is_id(text: str) -> bool:
-    """Whether a row may have this id, as a page sent it."""
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def link_to(row: Model, text: str) -> SafeString:
@@ -119,6 +115,11 @@ class TableAdmin(ModelAdmin):
         if self.names:
             self.opts = copy(model._meta)
             self.opts.verbose_name, self.opts.verbose_name_plural = self.names
+
+    @property
+    def media(self) -> Any:
+        """With what the fields of filters need."""
+        return sum((part.media for part in self.list_filter if hasattr(part, "media")), super().media)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)

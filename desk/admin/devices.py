@@ -20,6 +20,7 @@ from desk import device_page, dry_run
 from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
 from desk.export import DeviceResource, ExportAdmin
+from desk.filters import GroupFilter
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
 from devices import mac
@@ -102,7 +103,13 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     fields = ("mac", "group", "location", "description")
     fixed_fields = ("mac", "group")  # a move to another group is an action, which asks for the reason
     list_display = ("spelled_mac", "group_link", "status", "last_access", "num_requests", "location_link")
-    list_filter = ("last_access_status", ("location", admin.EmptyFieldListFilter), "last_access", ReservedFilter)
+    list_filter = (
+        GroupFilter,
+        "last_access_status",
+        ("location", admin.EmptyFieldListFilter),
+        "last_access",
+        ReservedFilter,
+    )
     list_select_related = ("group", "location")
     search_fields = ("mac",)  # shows the search field; get_search_results defines what it finds
     search_help_text = "A MAC in any spelling or a part of one, a group, the URL of a location, a description."

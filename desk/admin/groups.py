@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 from accounts.models import Group, GroupType
 from audit import history
 from desk import group_page
-from desk.admin.base import TableAdmin, TableForm, link_to_rows
+from desk.admin.base import TableAdmin, TableForm, link_to, link_to_rows
 from desk.export import ExportAdmin, GroupResource
+from desk.filters import HasDevicesFilter, ResellerFilter
 
 
 class GroupForm(TableForm):
@@ -40,8 +41,8 @@ class GroupAdmin(ExportAdmin, TableAdmin):
     form = GroupForm
     fields = ("name", "group_type", "reseller", "address", "description")
     fixed_fields = ("group_type",)
-    list_display = ("name", "group_type", "reseller", "locations", "devices")
-    list_filter = ("group_type",)
+    list_display = ("name", "group_type", "reseller_link", "locations", "devices")
+    list_filter = (ResellerFilter, "group_type", HasDevicesFilter)
     list_select_related = ("reseller",)
     search_fields = ("name", "reseller__name")
     autocomplete_fields = ("reseller",)
@@ -69,6 +70,10 @@ class GroupAdmin(ExportAdmin, TableAdmin):
         if request.GET.get("field_name") == "reseller":
             queryset = queryset.filter(group_type=GroupType.RESELLER)
         return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="reseller")
+    def reseller_link(self, group: Any) -> str:
+        return link_to(group.reseller, group.reseller.name) if group.reseller else "-"
 
     @admin.display(description="locations")
     def locations(self, group: Any) -> SafeString:

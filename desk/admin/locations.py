@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from desk.admin.base import TableAdmin, TableForm, is_id, link_to, link_to_rows
+from desk.admin.base import TableAdmin, TableForm, link_to, link_to_rows
 from desk.export import ExportAdmin, LocationResource
+from desk.filters import GroupFilter
+from desk.ids import is_id
 from locations import url_template
 from locations.models import Location, check_url
 
@@ -41,7 +43,7 @@ class LocationAdmin(ExportAdmin, TableAdmin):
     fixed_fields = ("group",)  # its devices are of the same group
     readonly_fields = ("last_access", "certificates")
     list_display = ("url", "group_link", "mutual_auth", "devices", "last_access")
-    list_filter = ("mutual_auth", "answer", ("last_access", admin.EmptyFieldListFilter))
+    list_filter = (GroupFilter, "mutual_auth", "answer", ("last_access", admin.EmptyFieldListFilter))
     list_select_related = ("group",)
     search_fields = ("url", "description", "group__name")
     autocomplete_fields = ("group",)

@@ -18,8 +18,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
-from desk.admin.base import CHANGED, TableAdmin, TableForm, or_try_again
+from desk.admin.base import CHANGED, TableAdmin, TableForm, link_to, or_try_again
 from desk.export import ExportAdmin, UserResource
+from desk.filters import GroupFilter
 from desk.seen import NAME, changes_since, token_of
 
 
@@ -138,7 +139,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     readonly_fields = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
     list_display = (
         "login",
-        "group",
+        "group_link",
         "permission_level",
         "is_active",
         "is_staff",
@@ -148,6 +149,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         "blocked_since",
     )
     list_filter = (
+        GroupFilter,
         BlockedFilter,
         "last_login_status",
         "permission_level",
@@ -196,6 +198,10 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         super().save_model(request, obj, form, change)
         if ENDS_TOKENS.intersection(form.changed_data):
             end_tokens([obj.pk])
+
+    @admin.display(description="group", ordering="group__name")
+    def group_link(self, user: Any) -> str:
+        return link_to(user.group, user.group.name) if user.group else "-"
 
     @admin.display(description="blocked since")
     def blocked_since(self, user: Any) -> str:

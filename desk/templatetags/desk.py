@@ -6,7 +6,7 @@ from django import template
 from django.template.context import Context
 from django.urls import reverse
 
-from desk import seen
+from desk import filters, seen
 from desk.menu import PAGES
 
 register = template.Library()
@@ -30,6 +30,12 @@ def crumbs(context: Context) -> dict[str, Any]:
 def name_of(row: Any) -> str:
     """How pages call a row: a device by its MAC with colons, others as they call themselves."""
     return str(getattr(row, "spelled", row))
+
+
+@register.simple_tag
+def active_filters(changelist: Any) -> list[filters.Active]:
+    """What a list is narrowed by."""
+    return filters.active(changelist)
 
 
 @register.simple_tag

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ USERS = "/admin/accounts/user/"
 LOCATIONS = "/admin/locations/location/"
 DEVICES = "/admin/devices/device/"
 ROLES = "/admin/auth/group/"
+AUDIT = "/admin/audit/entry/"
+ACCESSES = "/admin/devices/access/"
 DENIED = "/admin/devices/deniedcertificate/"
 LISTS = [GROUPS, USERS, LOCATIONS, DEVICES]
 
@@ -365,6 +368,81 @@ def test_lists_are_filtered(operator, cast: Cast, address, query):
     make_user(cast.provider, Level.MONITOR, user_block_time=timezone.now() - timedelta(days=1))
     everything = operator.get(address).context["cl"].result_count
     assert 0 < operator.get(address, query).context["cl"].result_count < everything
+
+
+CHIPS = [
+    (DEVICES, "q=00A0C914C829", ["Search: 00A0C914C829"]),
+    (DEVICES, "group__id__exact={provider}", ["Group: Acme Voice / Berlin Phones"]),
+    (DEVICES, "group__id__exact=999999999", ["Group: a group that was deleted"]),
+    (DEVICES, "group__id__exact=many", ["Group: a group that was deleted"]),
+    (DEVICES, "last_access_status__exact=Fail", ["Last access status: Fail"]),
+    (DEVICES, "location__id__exact={location}", ["Location: https://one.example/"]),
+    (
+        DEVICES,
+        "last_access__gte=2026-11-26T10:00:00Z&last_access_status__exact=Fail",
+        ["Last access status: Fail", "Last access: since 2026-11-26 10:00:00 UTC"],
+    ),
+    (USERS, "blocked=yes&q=berlin", ["Search: berlin", "Blocked: Blocked now"]),
+    (GROUPS, "reseller__id__exact={reseller}&has_devices=no", ["Reseller: Acme Voice", "Devices: Has none"]),
+    (LOCATIONS, "mutual_auth__exact=1", ["Mutual auth: Yes"]),
+    (AUDIT, "group__id__exact={provider}", ["Group: Acme Voice / Berlin Phones"]),
+    (ACCESSES, "when=hour&outcome__exact=failed", ["Outcome: Not redirected", "Time: Last hour"]),
+    (
+        ACCESSES,
+        "when=2026-11-26T10:00:00Z/2026-11-26T11:00:00Z",
+        ["Time: 26 Nov 10:00:00 to 26 Nov 11:00:00"],
+    ),
+    (ACCESSES, "", []),
+    (DEVICES, "o=1", []),
+]
+
+
+@pytest.mark.parametrize(("address", "query", "expected"), CHIPS)
+def test_active_filters_are_shown_and_each_is_taken_away_alone(operator, cast: Cast, address, query, expected):
+    location = make_location(cast.provider, "https://one.example/")
+    query = query.format(provider=cast.provider.pk, reseller=cast.reseller.pk, location=location.pk)
+    page = operator.get(f"{address}?{query}").content.decode()
+    chips = re.findall(r'<a href="([^"]*)" aria-label="Remove the filter ([^"]*)">', page)
+    assert [unescape(text) for _, text in chips] == expected
+    for link, text in chips:
+        left = operator.get(address + unescape(link)).content.decode()
+        others = re.findall(r'aria-label="Remove the filter ([^"]*)">', left)
+        assert others == [other for _, other in chips if other != text]
+
+
+@pytest.mark.parametrize(
+    ("address", "own"), [(DEVICES, make_device), (LOCATIONS, make_location), (USERS, make_user)]
+)
+def test_a_list_is_narrowed_to_a_group_that_is_looked_for_by_name(operator, cast: Cast, address, own):
+    for number in range(30):
+        make_group(f"Group {number}", cast.reseller)
+    row, _ = own(cast.provider), own(cast.sibling)
+    page = operator.get(address, {"q": ""})
+    assert "Group 17" not in page.content.decode()  # none of ten thousand is listed
+    assert 'name="group__id__exact"' in page.content.decode()
+    narrowed = operator.get(address, {"group__id__exact": cast.provider.pk, "o": "1"})
+    assert list(narrowed.context["cl"].queryset) == [row]
+    assert '<input type="hidden" name="o" value="1">' in narrowed.content.decode()  # what else was chosen stays
+    assert list(operator.get(address, {"group__id__exact": "x"}).context["cl"].queryset) == []
+
+
+def test_requests_and_entries_are_those_of_a_group(operator, cast: Cast):
+    mine, other = make_device(cast.provider), make_device(cast.sibling)
+    for device in (mine, other):
+        make_access(device)
+    chosen = {"group__id__exact": cast.provider.pk}
+    assert [access.mac for access in operator.get(ACCESSES, chosen).context["cl"].queryset] == [mine.mac]
+    entries = operator.get(AUDIT, chosen).context["cl"].queryset
+    named = {entry.object_repr for entry in entries}
+    assert mine.mac in named
+    assert other.mac not in named
+
+
+def test_rows_lead_to_their_group(operator, cast: Cast):
+    make_user(cast.provider)
+    link = f'href="{GROUPS}{{}}/change/">{{}}</a>'
+    assert link.format(cast.provider.pk, "Berlin Phones") in operator.get(USERS).content.decode()
+    assert link.format(cast.reseller.pk, "Acme Voice") in operator.get(f"{GROUPS}?q=Berlin").content.decode()
 
 
 def test_a_blocked_user_is_shown_as_long_as_the_block_lasts(operator, cast: Cast, settings):

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_groups_with_most_failures_first_and_those_of_yesterday_not(operator: Cl
     make_access(more, Outcome.CERTIFICATE_REQUIRED)
     make_access(old, Outcome.NO_LOCATION, time=timezone.now() - timedelta(days=2))
     rows = operator.get("/admin/").context["failing_groups"]
-    assert [(str(row["name"]), row["requests"]) for row in rows] == [("Munich Phones", 2), ("Berlin Phones", 1)]
+    assert [(str(row["group"]), row["requests"]) for row in rows] == [("Munich Phones", 2), ("Berlin Phones", 1)]
 
 
 def test_macs_that_nobody_owns(operator: Client, cast: Cast):
@@ -165,3 +166,29 @@ def test_statements_depend_on_no_rows(operator: Client, cast: Cast):
 def test_refresh_every_minute_only_where_it_is_asked_for(operator: Client):
     assert 'http-equiv="refresh"' not in operator.get("/admin/").content.decode()
     assert 'http-equiv="refresh" content="60"' in operator.get("/admin/?refresh=1").content.decode()
+
+
+def test_each_number_is_that_of_the_list_that_it_links_to(operator: Client, cast: Cast):
+    now = timezone.now()
+    location = make_location(cast.provider)
+    for group, ago in ((cast.provider, 1), (cast.provider, 50), (cast.sibling, 200), (cast.stranger, 3000)):
+        time = now - timedelta(minutes=ago)
+        failing = make_device(group, last_access_status=AccessStatus.FAIL, last_access=time)
+        make_access(failing, Outcome.NO_LOCATION, time=time)
+        make_access(failing, Outcome.CERTIFICATE_REQUIRED, time=time)
+        make_access(make_device(cast.provider, location=location), Outcome.REDIRECTED, time=time)
+        unknown("00A0C914C829", time)
+    make_user(cast.provider, user_block_time=now)
+    page = operator.get("/admin/").content.decode()
+    make_access(failing, Outcome.NO_LOCATION)  # after the page: not counted, and not in its lists
+    numbers = re.findall(r'<a href="([^"]+)">([\d,]+)</a>', page)
+    for address, number in numbers:
+        listed = operator.get(unescape(address)).context["cl"].queryset
+        assert listed.count() == int(number.replace(",", "")), address
+    lists = {unescape(address).partition("?")[0] for address, _ in numbers}
+    assert lists == {f"/admin/{table}/" for table in ("devices/device", "devices/access", "accounts/group")}
+    assert len(numbers) > 20
+    failing_today = re.search(r'<a href="([^"]*last_access__gte=[^"]*)">All of them', page)
+    assert failing_today
+    listed = operator.get(unescape(failing_today[1])).context["cl"].queryset
+    assert set(listed) == set(operator.get("/admin/").context["failing_devices"])

@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 
-from redirect.db.failures import is_unavailable
+from redirect.db.failures import is_in_doubt, is_unavailable
 from redirect.db.transactions import lost_race
 from redirect.errors import (
     ApiError,
@@ -78,7 +78,7 @@ def _database_error(exception: Exception) -> ApiError | None:
         return conflict()
     if is_unavailable(exception):
         logger.error("The database is away or too slow: %s", exception)
-        return unavailable()
+        return unavailable(in_doubt=is_in_doubt(exception))
     return None
 
 

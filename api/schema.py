@@ -73,7 +73,8 @@ REASONS = {
     413: ("The request body is too large.", f"The request body is larger than {parsers.MAX_BYTES} bytes."),
     415: ("The request body is not `application/json`.", "Send the request body as application/json."),
     429: ("Too many requests.", "Too many requests."),
-    503: ("The database is away or too slow.", "Temporarily unavailable, try again."),
+    503: ("The database is away or too slow. The description tells if a change may have been made all the same.",
+          "Temporarily unavailable, try again."),
 }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django_guid import get_guid
 
-from redirect.db.failures import is_unavailable
+from redirect.db.failures import is_in_doubt, is_unavailable
 from redirect.db.transactions import lost_race
+from redirect.errors import IN_DOUBT
 
 RETRY_AFTER = 5  # seconds
 
@@ -44,9 +45,9 @@ def handler500(request: HttpRequest) -> HttpResponse:
     if isinstance(error, IntegrityError) or (isinstance(error, DatabaseError) and lost_race(error)):
         return _page(409, "Changed by another request", "Nothing was changed here. Go back and try again.")
     if isinstance(error, DatabaseError | InterfaceError) and is_unavailable(error):
-        told = (
-            "The database does not answer. Try again in some seconds. Look at the page before you repeat a change."
-        )
+        told = "The database does not answer. Try again in some seconds."
+        if is_in_doubt(error):
+            told = f"{IN_DOUBT} The database did not confirm it."
         return _page(503, "Temporarily unavailable", told, {"Retry-After": str(RETRY_AFTER)})
     told = "This is a fault of the service. Tell the platform operator the request id, the time, and what you did."
     return _page(500, "Internal error", told)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ERRORS_SHOWN = 20
+IN_DOUBT = "It is not known whether the change was made: look before you try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def too_many_requests(retry_after: int, description: str = "Too many requests.")
     return TooManyAttempts(retry_after, description)
 
 
-def unavailable(retry_after: int = 5) -> ApiError:
-    """503: the database is away or too slow."""
-    return ApiError(503, "Temporarily unavailable, try again.", headers={"Retry-After": str(retry_after)})
+def unavailable(retry_after: int = 5, *, in_doubt: bool = False) -> ApiError:
+    """503: the database is away or too slow; `in_doubt` if the change may have been made all the same."""
+    description = IN_DOUBT if in_doubt else "Temporarily unavailable, try again."
+    return ApiError(503, description, headers={"Retry-After": str(retry_after)})

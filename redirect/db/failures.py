@@ -39,13 +39,16 @@ MEANINGS = {
 }
 
 
+class CommitInDoubt(psycopg.OperationalError):
+    """The transaction may have been committed, here or on all servers, or not at all."""
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what an error of Django's, psycopg's or psycopg_pool's means.
 
     An error without a code comes from this side of the connection or from SQLite, and is told by its class.
     """
-    cause = error.__cause__ if isinstance(error, django.db.Error) and error.__cause__ else error
-    code = getattr(cause, "sqlstate", None)
+    code = getattr(_cause_of(error), "sqlstate", None)
     if code:
         return MEANINGS.get(code) or MEANINGS.get(code[:2]) or Failure.REFUSED
     unreachable = (
@@ -65,3 +68,13 @@ def is_temporary(error: BaseException) -> bool:
 def is_unavailable(error: BaseException) -> bool:
     """Return whether the database is away or gave up: what the API answers by 503."""
     return failure_of(error) in (Failure.AWAY, Failure.GAVE_UP)
+
+
+def is_in_doubt(error: BaseException) -> bool:
+    """Return whether the transaction may have been committed all the same: look before it is tried again."""
+    return isinstance(_cause_of(error), CommitInDoubt)
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Return the error of the driver, which Django wraps."""
+    return error.__cause__ if isinstance(error, django.db.Error) and error.__cause__ else error

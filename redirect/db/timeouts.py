@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 
-from redirect.db.failures import Failure, failure_of
+from redirect.db.failures import CommitInDoubt, Failure, failure_of
 
 # Longer than statement_timeout, which a server that is alive keeps by itself.
 SECONDS_FOR_A_STATEMENT = 4.6
@@ -26,6 +26,8 @@ class PooledConnection(psycopg.Connection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._opened = time.monotonic()
+        self._unreplicated = False
+        self.add_notice_handler(self._hear)
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Run whatever speaks to the server."""
@@ -37,6 +39,23 @@ class PooledConnection(psycopg.Connection[Any]):
             if self.closed:
                 self._drain_pool()
             raise
+
+    def commit(self) -> None:
+        """Commit; raises CommitInDoubt if it may have been committed all the same, or not on every server."""
+        self._unreplicated = False
+        try:
+            super().commit()
+        except psycopg.Error as error:
+            if failure_of(error) is not Failure.AWAY:
+                raise
+            raise CommitInDoubt(str(error)) from error
+        if self._unreplicated:
+            raise CommitInDoubt("committed, but no standby has confirmed it")
+
+    def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
+        # A commit that waits for a standby and is cancelled succeeds with a warning, in the server's language.
+        if notice.source_function == "SyncRepWaitForLSN":
+            self._unreplicated = True
 
     def _drain_pool(self) -> None:
         pool = getattr(self, "_pool", None)  # set by psycopg_pool

@@ -10,13 +10,14 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts.models import Group, User
+        from accounts.models import ApiKey, Group, User
         from audit.tracking import track
 
         # lastLogin is the last attempt, also a failed one; accounts/login.py keeps it.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
 
         track(Group, "name", "group_type", "reseller", "address", "description")
+        track(ApiKey, "name", "group", "permission_level", "expires_at", "allowed_networks")
         staff = ("is_active", "is_staff", "is_superuser")
         contact = ("first_name", "last_name", "email", "description", "phone1", "phone2")
         track(

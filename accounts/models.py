@@ -257,6 +257,45 @@ class TokenFamily(models.Model):
         return f"{self.user} until {self.expires_at:%Y-%m-%d %H:%M}"
 
 
+class ApiKeyQuerySet(ScopedQuerySet["ApiKey"]):
+    """API keys."""
+
+
+class ApiKey(models.Model):
+    """A credential of a group's machines: it lives until it expires or is deleted, whoever made it.
+
+    Of the secret there is only a keyed hash. `hint` is its beginning, to tell keys apart; `allowed_networks` are
+    the only ones that it is accepted from (None: any). Made and checked in accounts/keys.py.
+    """
+
+    name = NormalizedCharField(max_length=100)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="keys")
+    permission_level = models.CharField(max_length=13, choices=Level)
+    hint = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    allowed_networks = models.JSONField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True)
+    last_address = models.GenericIPAddressField("last address", null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        default_permissions = ("view", "delete")
+        constraints: ClassVar = [
+            models.CheckConstraint(name="api_key_has_a_level", condition=Q(permission_level__in=Level.values)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+    @cached_property
+    def caller(self) -> User:
+        """Who asks with this key: a user of its group and level without a row. The audit log names it so."""
+        return User(login=f"key {self.pk}: {self.name}", group=self.group, permission_level=self.permission_level)
+
+
 class KnownSource(models.Model):
     """A source address from which a user has logged in, and how often a login of the user failed there since."""
 

@@ -18,6 +18,7 @@ class Action(Enum):
     CHANGE_GROUP = auto()
     MANAGE_USERS = auto()
     READ_AUDIT = auto()
+    MANAGE_KEYS = auto()
 
 
 RESELLER_ADMINISTRATOR = (GroupType.RESELLER, Level.ADMINISTRATOR)
@@ -38,6 +39,7 @@ ALLOWED: Mapping[Action, set[tuple[GroupType, Level]]] = {
     Action.CHANGE_GROUP: ADMINISTRATORS,
     Action.MANAGE_USERS: ADMINISTRATORS,
     Action.READ_AUDIT: ADMINISTRATORS,
+    Action.MANAGE_KEYS: ADMINISTRATORS,
 }
 
 

@@ -3,19 +3,20 @@
 from typing import Any, ClassVar
 
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F, Q
+from django.db.models import Q
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Group, User
+from accounts.models import ApiKey, Group, User
 from accounts.permissions import Action
 from api import filters
 from api.devices import DeviceSerializer
 from api.filter_grammar import Value
 from api.generics import DetailView, ListView
 from api.groups import GroupSerializer
+from api.keys import KeySerializer
 from api.locations import LocationSerializer
 from api.pagination import pages_of
 from api.schema import NOT_THERE, answer, example
@@ -28,10 +29,11 @@ from devices.models import Device
 from locations.models import Location
 
 # By the name on the wire; rows of other models are support staff's affair.
-OBJECT_TYPES = {"Group": Group, "User": User, "Location": Location, "Device": Device}
+OBJECT_TYPES = {"Group": Group, "User": User, "Key": ApiKey, "Location": Location, "Device": Device}
 SERIALIZERS = {
     "Group": GroupSerializer,
     "User": UserSerializer,
+    "Key": KeySerializer,
     "Location": LocationSerializer,
     "Device": DeviceSerializer,
 }
@@ -93,7 +95,8 @@ class EntrySerializer(serializers.Serializer[Any]):
     user = serializers.CharField(
         source="shown_login",
         allow_null=True,
-        help_text="The login of who did it; null where nobody had logged in, or it is another tenant's.",
+        help_text="Login of who did it, or `key <id>: <name>` for an API key; null where no user had logged in, "
+        "or it is another tenant's.",
     )
     address = serializers.CharField(
         source="shown_address", allow_null=True, help_text="From where; null like `user`, and for commands."
@@ -119,7 +122,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         return self.reader.is_operator or group_id in self.reader.groups_in_scope
 
     def get_objectType(self, entry: Entry) -> str:
-        """Group, User, Location or Device; the operator also sees StaffRole."""
+        """Group, User, Key, Location or Device; the operator also sees StaffRole."""
         return kind_of(entry)
 
     def get_object(self, entry: Entry) -> str | None:
@@ -235,18 +238,6 @@ class MAC(filters.Text):
         return Q(pk__in=listed.values("entry"), content_type=ContentType.objects.get_for_model(Device).pk)
 
 
-class Address(filters.Text):
-    """An address, compared as text: PostgreSQL would not take what is none for its own type."""
-
-    lookups: ClassVar = filters.LOOKUPS | {"=": "iexact"}
-
-    def is_empty(self) -> Q:
-        return Q(**{f"{self.field_name}__isnull": True})
-
-    def sort_expression(self) -> Any:
-        return F(self.field_name)
-
-
 class OfGroup(filters.Number):
     """Whose history the entry belongs to; a group out of the scope has none."""
 
@@ -273,7 +264,7 @@ class EntryFilters(filters.ClauseFilterSet):
     object = ObjectName("object_repr")
     mac = MAC("listed", sortable=False)
     user = LoginFilter("shown_login", optional=True)
-    address = Address("shown_address", optional=True)
+    address = filters.Address("shown_address", optional=True)
     source = filters.Text("source")
     requestId = filters.Text("cid", optional=True)
     groupId = OfGroup("group_id", sortable=False)

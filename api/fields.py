@@ -4,11 +4,13 @@ REST framework's own turn "5" into 5, "yes" into true and 5 into "5"; integrator
 Source: contract section 2.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from api import filter_grammar
 from devices import mac
 from redirect.texts import control_character, normalize
 
@@ -123,6 +125,26 @@ class Integer(StrictField, serializers.IntegerField):
 
     def accepted(self) -> Schema:
         return {"type": "integer", "format": "int64", "minimum": -INT64, "maximum": INT64 - 1}
+
+
+class Moment(StrictField, serializers.DateTimeField):
+    """A date and time, in whole seconds, as a filter takes it: without offset it is UTC."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": "Must be a date such as 2019-04-28T18:16:04+0000.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            moment = filter_grammar.parse_datetime(filter_grammar.Value(data, quoted=True, position=1))
+        except filter_grammar.FilterError:
+            self.fail("invalid")
+        return moment.replace(microsecond=0)
+
+    def accepted(self) -> Schema:
+        return {"type": "string", "maxLength": 40, "format": "date-time"}
 
 
 class Boolean(StrictField, serializers.BooleanField):

@@ -156,6 +156,18 @@ class Text(ClauseFilter):
         return NullIf(F(self.field_name), Value(""))
 
 
+class Address(Text):
+    """An IP address, compared as text: PostgreSQL would not take what is none for its own type."""
+
+    lookups: ClassVar = LOOKUPS | {"=": "iexact"}
+
+    def is_empty(self) -> Q:
+        return Q(**{f"{self.field_name}__isnull": True})
+
+    def sort_expression(self) -> Any:
+        return F(self.field_name)
+
+
 class Search(Text):
     """`search`: contains, over all that the manual lists for the resource.
 

@@ -30,6 +30,7 @@ class View(GenericAPIView[Any]):
 
     permission_classes: Any = (LevelAllows,)
     actions: ClassVar[dict[str, Action]] = {}
+    not_for_keys: ClassVar[tuple[str, ...]] = ()  # methods that take a user, not an API key
     query_parameters: ClassVar[tuple[str, ...]] = ()
     request_class: ClassVar[type[RequestSerializer]]
     http_method_names = ("get", "head", "post", "put", "delete")

@@ -199,7 +199,8 @@ class GroupView(DetailView):
         """Delete a group
 
         A reseller's Administrator deletes Providers of the own reseller; only the platform operator deletes
-        Resellers. A group that still has providers, devices, locations or users stays.
+        Resellers. A group that still has providers, devices, locations, users or
+        API keys stays.
         """
         return self.destroy(id)
 
@@ -217,7 +218,7 @@ class GroupView(DetailView):
     def check_unused(self, row: Group) -> None:
         if row.is_reseller and not self.user.is_operator:
             raise forbidden("Only the platform operator deletes Resellers.")
-        for relation in ("providers", "users", "locations", "devices"):
+        for relation in ("providers", "users", "locations", "devices", "keys"):
             if getattr(row, relation).exists():
                 raise conflict(f"The group still has {relation}.")
 

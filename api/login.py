@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db import transaction
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +13,7 @@ from accounts import login
 from accounts.models import User
 from api import fields, tokens
 from api.generics import View
+from api.permissions import LoggedIn
 from api.schema import answer, done, example, refusal
 from api.serializers import Error, RequestSerializer
 from api.users import PASSWORD, PASSWORD_RULES, USER, UserSerializer
@@ -94,6 +95,9 @@ LOGIN_FAILED = _refused_login(
 CHANGE_DUE = _refused_login(
     403, "The password is right, but must be changed first.", "The password must be changed first."
 )
+NO_KEY = refusal(
+    403, "The caller is an API key, which is no login.", "An API key cannot do this: log in as a user."
+)
 LIMITED = refusal(429, "Too many attempts from this address, or too many at once.")
 
 
@@ -166,11 +170,11 @@ class ChangePasswordView(OpenView):
 class LogoutView(View):
     """POST /logout: ends the tokens of this login."""
 
-    permission_classes = (IsAuthenticated,)
+    permission_classes = (LoggedIn,)
     tag = "Login"
     operation_ids: ClassVar = {"POST": "logout"}
     request_class = EmptyBody
-    responses: ClassVar = {"POST": done("Logout succeeded")}
+    responses: ClassVar = {"POST": done("Logout succeeded") | NO_KEY}
 
     def post(self, request: Request) -> Response:
         """End the tokens of this login

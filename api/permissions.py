@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.permissions import is_allowed
+from redirect.errors import forbidden
 
 
 class DenyAll(BasePermission):
@@ -26,4 +27,19 @@ class LevelAllows(BasePermission):
             return True  # REST framework goes on to answer 405
         method = "GET" if request.method == "HEAD" else request.method
         action = getattr(view, "actions", {}).get(method)
-        return action is not None and is_allowed(request.user, action)
+        if action is None or not is_allowed(request.user, action):
+            return False
+        return method not in view.not_for_keys or _is_no_key(request)
+
+
+class LoggedIn(IsAuthenticated):
+    """Lets a user through, at any level."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and _is_no_key(request)
+
+
+def _is_no_key(request: Request) -> bool:
+    if isinstance(request.auth, ApiKey):
+        raise forbidden("An API key cannot do this: log in as a user.")
+    return True

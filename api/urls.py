@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import accesses, audit, devices, groups, location_devices, locations, login, schema, users
+from api import accesses, audit, devices, groups, keys, location_devices, locations, login, schema, users
 from devices import mac
 
 
@@ -51,6 +51,8 @@ urlpatterns = [
     *api("users", users.UsersView, "users"),
     *api("users/me", users.OwnUserView, "own-user"),
     *api("users/<int:id>", users.UserView, "user"),
+    *api("keys", keys.KeysView, "keys"),
+    *api("keys/<int:id>", keys.KeyView, "key"),
     # The manual's examples say /user: the same views.
     *api("user", users.UsersView, "users-alias"),
     *api("user/me", users.OwnUserView, "own-user-alias"),

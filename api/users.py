@@ -319,6 +319,7 @@ class OwnUserView(View):
     """GET /users/me. Source: manual 10.2.3."""
 
     actions: ClassVar = {"GET": Action.VIEW}
+    not_for_keys = ("GET",)
     noun, tag = "User", "Users"
     operation_ids: ClassVar = {"GET": "getOwnUser"}
     serializer_class = UserSerializer
@@ -326,6 +327,6 @@ class OwnUserView(View):
     def get(self, request: Request) -> Response:
         """The user who asks
 
-        Alias: `/api/v1/user/me`.
+        Not for an API key, which is no user. Alias: `/api/v1/user/me`.
         """
         return Response(self.get_serializer(self.user).data)

@@ -57,7 +57,7 @@ def current() -> Context:
 
 
 def act_as(user: Any) -> None:
-    """From now on this request is the user's: its token or password was right."""
+    """From now on this request is the user's: its token, key or password was right."""
     current().caller = user
 
 

@@ -115,7 +115,7 @@ class EntryManager(LogEntryManager):  # type: ignore[misc]
                 event = _event_of(instance, recorded)
                 if not recorded:
                     return None
-        return self.note(event, instance, recorded)
+        return self.note(event, instance, _with_dates_of_the_api(instance, recorded))
 
     def log_m2m_changes(
         self, changed_queryset: Any, instance: Model, operation: str, field_name: str, **kwargs: Any
@@ -125,6 +125,14 @@ class EntryManager(LogEntryManager):  # type: ignore[misc]
         if not names:
             return None
         return self.note(Event.CHANGED, instance, {field_name: [[], names] if operation == "add" else [names, []]})
+
+
+def _with_dates_of_the_api(row: Model, changes: Changes) -> Changes:
+    """auditlog writes `2019-04-28 18:16:04`, in UTC."""
+    dates = {field.name for field in row._meta.fields if isinstance(field, models.DateTimeField)}
+    for name in dates & changes.keys():
+        changes[name] = [value and f"{str(value)[:19].replace(' ', 'T')}+0000" for value in changes[name]]
+    return changes
 
 
 def _event_of(row: Model, changes: Changes) -> Event:
@@ -207,7 +215,9 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
             self.cid = get_guid()
             actor = origin.actor if self.event != Event.LOGIN_FAILED else None  # no user has logged in
             if actor is not None:
-                self.actor, self.actor_login, self.actor_group_id = actor, actor.login, actor.group_id
+                # The caller of an API key is a user without a row.
+                self.actor = actor if actor.pk else None
+                self.actor_login, self.actor_group_id = actor.login, actor.group_id
             elif origin.command:
                 self.actor_login = origin.command
         super().save(*args, **kwargs)

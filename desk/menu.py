@@ -24,6 +24,7 @@ PAGES = (
     ("Customers", (
         ("Groups", "corporate_fare", "admin:accounts_group_changelist", "accounts.view_group"),
         ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
+        ("API keys", "key", "admin:accounts_apikey_changelist", "accounts.view_apikey"),
     )),
     ("Support desk", (
         ("Audit log", "history", "admin:audit_entry_changelist", "audit.view_entry"),

@@ -14,6 +14,7 @@ from django.db import transaction
 READER = (
     "accounts.view_group",
     "accounts.view_user",
+    "accounts.view_apikey",
     "locations.view_location",
     "devices.view_device",
     "devices.view_access",
@@ -46,6 +47,7 @@ LEAD = (
     "accounts.change_user",
     "accounts.delete_user",
     "accounts.end_tokens_user",
+    "accounts.delete_apikey",
 )
 
 # The key in the database, the name that an operator sees (and may change), and the permissions.

@@ -4,6 +4,7 @@ A page carries the values in a signed token; counters and times of logins and bo
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -60,7 +61,7 @@ def _value(field: Any, row: Model) -> Any:
         return sorted(related.pk for related in value)
     if field.name == "password":
         return salted_hmac(_SALT, value).hexdigest()[:16]
-    return value
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _sentence(field: Any, seen: Any, now: Any) -> str:

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
-from accounts.models import Group, GroupType, Level, User
+from accounts import keys
+from accounts.models import ApiKey, Group, GroupType, Level, User
 from api import tokens
 from boot.rate_limit import unknown_macs
 from devices.models import Access, Device, Outcome
@@ -75,6 +76,13 @@ def make_operator(**attributes: Any) -> User:
     return make_user(None, Level.ADMINISTRATOR, is_superuser=True, is_staff=True, **attributes)
 
 
+def make_key(group: Group, level: str = Level.ADMINISTRATOR, **attributes: Any) -> tuple[ApiKey, str]:
+    """An API key, and its secret."""
+    secret = keys.new_secret()
+    values = {"name": "Import", "hint": secret[: keys.HINT], "digest": keys.digest_of(secret)} | attributes
+    return ApiKey.objects.create(group=group, permission_level=level, **values), secret
+
+
 def make_location(group: Group, url: str = "https://pbx.example/cfg/", **attributes: Any) -> Location:
     return Location.objects.create(group=group, url=url, **attributes)
 
@@ -101,11 +109,11 @@ def run_due_jobs() -> None:
 
 
 class Api:
-    """Calls the API as one user, or as nobody: `api.get("/devices")`, `api.post("/groups", {...})`."""
+    """Calls the API as one user, with a key, or as nobody: `api.get("/devices")`, `api.post("/groups", {...})`."""
 
-    def __init__(self, user: User | None = None) -> None:
+    def __init__(self, user: User | None = None, *, key: str = "") -> None:
         self.client = Client(raise_request_exception=False)
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {"Authorization": f"Bearer {key}"} if key else {}
         if user is not None:
             self.headers["Authorization"] = "Bearer " + tokens.open_family(user)["access_token"]
 

@@ -36,7 +36,7 @@ def apply_forwarded(meta: dict[str, str]) -> None:
 @lru_cache(maxsize=10_000)  # phones ask from few addresses, and each asks here twice
 def source_of(address: str) -> str:
     """What is limited as one source: an IPv4 address, or the /64 network of an IPv6 address."""
-    parsed = _parse(address)
+    parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
     return str(parsed or "unknown")
@@ -46,7 +46,7 @@ def _client(peer: str, forwarded_for: str) -> str:
     """The last address of X-Forwarded-For that is not itself a trusted proxy: all before it may be invented."""
     client = peer
     for entry in reversed(forwarded_for.split(",")):
-        if _parse(entry) is None:
+        if parse_address(entry) is None:
             break
         client = entry.strip()
         if not _is_trusted(client):
@@ -55,12 +55,13 @@ def _client(peer: str, forwarded_for: str) -> str:
 
 
 def _is_trusted(address: str) -> bool:
-    parsed = _parse(address)
+    parsed = parse_address(address)
     return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
 
 
 @lru_cache(maxsize=10_000)
-def _parse(address: str) -> IPv4Address | IPv6Address | None:
+def parse_address(address: str) -> IPv4Address | IPv6Address | None:
+    """The address in its own type, an IPv4 one also where it is written as IPv6; None for what is none."""
     try:
         parsed = ip_address(address.strip())
     except ValueError:

@@ -92,7 +92,7 @@ def test_queries_that_no_client_sends(token, path):
 
 
 @pytest.mark.parametrize(
-    "template", ["groups/{}", "users/{}", "devices/{}", "locations/{}", "locations/{}/devices"]
+    "template", ["groups/{}", "users/{}", "keys/{}", "devices/{}", "locations/{}", "locations/{}/devices"]
 )
 def test_ids_that_nobody_has(token, template):
     for identity in corpus.IDS:

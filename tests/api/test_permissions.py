@@ -25,6 +25,7 @@ from tests.conftest import (
     make_access,
     make_device,
     make_group,
+    make_key,
     make_location,
     make_operator,
     make_user,
@@ -57,6 +58,7 @@ LEVELS = {
     "change a group":               ("yes           -         -           yes            -         -"),
     "manage users":                 ("yes           -         -           yes            -         -"),
     "read the audit log":           ("yes           -         -           yes            -         -"),
+    "manage keys":                  ("yes           -         -           yes            -         -"),
 }  # fmt: skip
 
 # Who is in whose scope; "self" is the caller as a user.
@@ -115,6 +117,7 @@ class Target:
     device: int = 900_004
     mac: str = "00908FFFFF01"
     entry: int = 900_005  # of the audit log
+    key: int = 900_006
 
 
 Make = Callable[[Target, Target], Any]
@@ -204,6 +207,10 @@ def of_entry(target: Target, base: Target) -> int:
     return target.entry
 
 
+def of_key(target: Target, base: Target) -> int:
+    return target.key
+
+
 def as_displayed(target: Target) -> str:
     return mac.display(target.mac)
 
@@ -219,6 +226,10 @@ NO_RESELLERS = {
 
 def new_devices(**more: Any) -> dict[str, Any]:
     return {"macList": [NEW_MAC], "overrideCurrentAssociation": True} | more
+
+
+def new_key(**more: Any) -> dict[str, Any]:
+    return {"name": "New Key", "permissionLevel": "Monitor"} | more
 
 
 def new_user(**more: Any) -> dict[str, Any]:
@@ -276,6 +287,15 @@ CASES = [
         "DELETE", "users/<int:id>", "manage users", 200, 404, path=of_user, targets=USERS,
         answers={("*", "self"): 409},
     ),
+    # API keys.
+    Case("GET", "keys", "manage keys", 200),
+    Case("GET", "keys/<int:id>", "manage keys", 200, 204, path=of_key),
+    Case("POST", "keys", "manage keys", 201, 403, "group", body=lambda t, _: new_key(group=t.group)),
+    Case(
+        "PUT", "keys/<int:id>", "manage keys", 200, 404, path=of_key,
+        body=lambda *_: {"name": "changed", "expiresAt": "2099-01-01T00:00:00+0000"},
+    ),
+    Case("DELETE", "keys/<int:id>", "manage keys", 200, 404, path=of_key),
     # Devices.
     Case("GET", "devices", "view", 200),
     Case("GET", "devices/<device_id:id>", "view", 200, 204, path=of_device),
@@ -446,6 +466,7 @@ def world(db: None) -> World:
             unused=make_location(group).pk,
             device=device.pk,
             mac=device.mac,
+            key=make_key(group)[0].pk,
             entry=Entry.objects.filter(group_id=group.pk).latest("id").pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
@@ -734,6 +755,7 @@ def test_a_provider_made_without_a_reseller_is_the_callers(world: World):
         ("/groups/{t.group}", ["id", "groupType", "resellerId"]),
         ("/users/{t.user}", ["id", "login", "group", "groupType", "permissionLevel"]),
         ("/locations/{t.location}", ["id", "groupId"]),
+        ("/keys/{t.key}", ["id", "group", "permissionLevel"]),
     ],
 )
 def test_nothing_is_moved_by_a_put(path: str, attributes: list[str], world: World):
@@ -780,6 +802,10 @@ ORDERS = [
           body=lambda t, _: new_user(group=t.group, login="Taken")),
     Order("PUT", "/users/{t.user}", "the provider's Operator", outside=404,
           body=lambda *_: {"firstName": "Ada"}, conflict=200),
+    Order("POST", "/keys", "the reseller's Operator", outside=403,
+          body=lambda t, _: new_key(group=t.group), conflict=201),
+    Order("PUT", "/keys/{t.key}", "the provider's Operator", outside=404,
+          body=lambda *_: {"name": "New name"}, conflict=200),
     Order("POST", "/devices", "the reseller's Monitor", outside=403,
           body=lambda t, _: new_devices(group=t.group), conflict=201),
     Order("POST", "/devices/remove", "the provider's Monitor", outside=400,

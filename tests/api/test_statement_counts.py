@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Group, Level, User
 from devices.models import Device
 from locations.models import Location
-from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator, make_user
+from tests.conftest import Api, Cast, make_device, make_group, make_key, make_location, make_operator, make_user
 
 MANY = 5000
 
@@ -124,6 +124,7 @@ def make_rows(cast: Cast, number: int) -> None:
     for _ in range(number):
         group = make_group(f"Provider {number} {make_user(cast.reseller).pk}", cast.reseller)
         make_user(group, Level.MONITOR)
+        make_key(group, Level.MONITOR)
         make_device(group, location=make_location(group))
 
 
@@ -139,6 +140,8 @@ def make_rows(cast: Cast, number: int) -> None:
         ("/users", {}),
         ("/users", {"filter": "(search~'o')", "sort": "groupName"}),
         ("/groups", {}),
+        ("/keys", {}),
+        ("/keys", {"filter": "(search~'1',lastAddress='')", "sort": "groupName,-lastUsed"}),
         ("/audit", {}),
         ("/audit", {"filter": "(user!='x',object~'o',mac!='00908F000000')", "sort": "-user,address"}),
     ],

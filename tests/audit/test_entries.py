@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, connection
 from django.test import AsyncClient
 from pytest_django.fixtures import Settings
 
-from accounts.models import Level, User
+from accounts.models import ApiKey, Level, User
 from api import tokens
 from audit import context, history, recording
 from audit.context import Source
@@ -25,6 +25,7 @@ from tests.conftest import (
     Cast,
     make_device,
     make_group,
+    make_key,
     make_location,
     make_operator,
     make_user,
@@ -79,6 +80,7 @@ class World:
     user: User
     location: Location
     unused: Location
+    key: ApiKey
 
 
 @pytest.fixture
@@ -87,7 +89,9 @@ def world(cast: Cast) -> World:
     for mac in MACS:
         make_device(cast.provider, mac, location=location)
     user = make_user(cast.provider, Level.MONITOR, login="berta")
-    return World(Api(make_user(cast.reseller, login="ada")), cast, user, location, make_location(cast.provider))
+    key, _ = make_key(cast.provider)
+    ada = Api(make_user(cast.reseller, login="ada"))
+    return World(ada, cast, user, location, make_location(cast.provider), key)
 
 
 def new_devices(world: World) -> dict[str, Any]:
@@ -127,6 +131,10 @@ WRITES = [
     Write("PUT", "users/<int:id>", Event.CHANGED, lambda w: {"description": "x", "password": NEW_PASSWORD},
           lambda w: w.user.pk),
     Write("DELETE", "users/<int:id>", Event.DELETED, id=lambda w: w.user.pk),
+    Write("POST", "keys", Event.CREATED,
+          lambda w: {"name": "Import", "group": w.cast.provider.pk, "permissionLevel": "Operator"}),
+    Write("PUT", "keys/<int:id>", Event.CHANGED, lambda w: {"name": "Changed"}, lambda w: w.key.pk),
+    Write("DELETE", "keys/<int:id>", Event.DELETED, id=lambda w: w.key.pk),
     Write("POST", "devices", Event.DEVICES_CREATED, new_devices),
     Write("POST", "devices/remove", Event.DEVICES_REMOVED, lambda w: {"macList": MACS}),
     Write("POST", "locations", Event.CREATED,

@@ -24,6 +24,7 @@ from tests.conftest import (
     make_access,
     make_device,
     make_group,
+    make_key,
     make_location,
     make_operator,
     make_user,
@@ -85,6 +86,11 @@ PAGES = {
     "accounts_user_add": "lead",
     "accounts_user_delete": "lead",
     "auth_user_password_change": "lead",
+    "accounts_apikey_changelist": "reader",
+    "accounts_apikey_history": "reader",
+    "accounts_apikey_change": "reader",
+    "accounts_apikey_add": NOBODY,
+    "accounts_apikey_delete": "lead",
     "locations_location_changelist": "reader",
     "locations_location_history": "reader",
     "locations_location_change": "reader",
@@ -161,6 +167,7 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
         "accounts_group": cast.sibling,
         "accounts_user": make_user(cast.provider),
         "auth_user": make_user(cast.provider),
+        "accounts_apikey": make_key(cast.provider)[0],
         "locations_location": make_location(cast.provider),
         "devices_device": device,
         "devices_access": make_access(device),
@@ -206,6 +213,7 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
 ACTIONS = {
     ("accounts", "group", "delete_selected"): "lead",
     ("accounts", "user", "delete_selected"): "lead",
+    ("accounts", "apikey", "delete_selected"): "lead",
     ("accounts", "user", "unblock"): "agent",
     ("accounts", "user", "force_password_change"): "agent",
     ("accounts", "user", "end_tokens"): "lead",
@@ -243,6 +251,7 @@ def test_who_may_act(browsers: dict[str, Client], cast: Cast, app: str, table: s
         row: Any = {
             "accounts.group": lambda: make_group(f"Group of {who}", cast.reseller),  # noqa: B023 - called at once
             "accounts.user": lambda: user_with_tokens(cast),
+            "accounts.apikey": lambda: make_key(cast.provider)[0],
             "locations.location": lambda: make_location(cast.provider),
             "devices.device": lambda: make_device(cast.provider),
             "devices.deniedcertificate": lambda: DeniedCertificate.objects.create(name=who),  # noqa: B023

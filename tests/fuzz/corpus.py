@@ -88,6 +88,8 @@ TARGETS = [
     ("POST", "/users"),
     ("PUT", f"/users/{NOBODY}"),
     ("PUT", "/users/3"),
+    ("POST", "/keys"),
+    ("PUT", "/keys/1"),
     ("POST", "/devices"),
     ("POST", "/devices/remove"),
     ("POST", "/locations"),
@@ -189,7 +191,7 @@ QUERIES = [
     "&".join(f"p{n}=1" for n in range(500)),
     "a=" + "&a=" * 1200,
 ]
-LISTS = ["/devices", "/locations", "/users", "/groups", "/locations/1/devices", "/users/me", "/devices/1"]
+LISTS = ["/devices", "/locations", "/users", "/keys", "/groups", "/locations/1/devices", "/users/me", "/devices/1"]
 IDS = [
     "0",
     "-1",
@@ -379,7 +381,7 @@ def corpus(token: str) -> Iterator[tuple[str, bytes]]:
     for path in LISTS:
         for query in QUERIES:
             yield request("GET", f"{API}{path}?{query}", bearer)
-    for path in ("groups", "users", "devices", "locations", "user", "locations/1/devices", "nothing"):
+    for path in ("groups", "users", "keys", "devices", "locations", "user", "locations/1/devices", "nothing"):
         for identity in IDS:
             yield request("GET", f"{API}/{path}/{identity}", bearer)
             yield request("GET", f"{API}/{path}/{identity}/devices", bearer)

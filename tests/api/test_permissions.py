@@ -466,7 +466,7 @@ def world(db: None) -> World:
             unused=make_location(group).pk,
             device=device.pk,
             mac=device.mac,
-            key=make_key(group)[0].pk,
+            key=make_key(group, Level.OPERATOR)[0].pk,
             entry=Entry.objects.filter(group_id=group.pk).latest("id").pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
@@ -767,6 +767,8 @@ def test_nothing_is_moved_by_a_put(path: str, attributes: list[str], world: Worl
             body = {"description": "moved", attribute: value}
             if path.startswith("/locations"):
                 body["url"] = "https://new.example/"
+            if path.startswith("/keys"):
+                body["name"] = body.pop("description")
             own = api.put(path.format(t=world.targets["provider"]), body)
             assert own.status_code == 400, attribute
             assert [e["field"] for e in own.json()["errors"]] == [attribute]

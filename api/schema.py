@@ -13,25 +13,17 @@ from typing import Any
 import yaml
 from drf_spectacular.drainage import get_override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import is_list_serializer
-from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import (
     Direction,
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    extend_schema,
     extend_schema_serializer,
     inline_serializer,
 )
-from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api import filter_grammar, pagination, parsers
 from api.fields import Schema
@@ -291,34 +283,3 @@ def _exact(schema: Schema) -> Schema:
     if schema.get("type") == "integer":
         return {"format": "int64"} | schema
     return schema
-
-
-# --- Pages -----------------------------------------------------------------------------------------------------
-
-
-class SchemaView(APIView):
-    """The document. It is the same for everybody, so it is made once."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    renderer_classes = (OpenApiJsonRenderer,)
-    http_method_names = ("get", "head")
-
-    @extend_schema(exclude=True)
-    def get(self, request: Request) -> Response:
-        return Response(_document())
-
-
-@cache
-def _document() -> Schema:
-    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
-    document: Schema = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return document
-
-
-class DocsView(SpectacularSwaggerSplitView):
-    """The document to read and to try, without any inline script: the content policy allows none."""
-
-    authentication_classes = ()
-    http_method_names = ("get", "head")
-    template_name = "docs.html"

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import accesses, audit, devices, groups, keys, location_devices, locations, login, schema, users
+from api import accesses, audit, devices, docs, groups, keys, location_devices, locations, login, users
 from devices import mac
 
 
@@ -72,6 +72,6 @@ urlpatterns = [
     *api("locations/<int:id>/devices", location_devices.LocationDevicesView, "location-devices"),
     *api("locations/<int:id>/devices/associate", location_devices.AssociateView, "associate"),
     *api("locations/<int:id>/devices/disassociate", location_devices.DisassociateView, "disassociate"),
-    path("schema", schema.SchemaView.as_view(), name="schema"),
-    path("docs", schema.DocsView.as_view(), name="docs"),
+    path("schema", docs.SchemaView.as_view(), name="schema"),
+    path("docs", docs.DocsView.as_view(), name="docs"),
 ]

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.permissions import Action
 from api import fields, filters
-from api.devices import MACFilter
+from api.devices import ID_OR_MAC, NO_ID_OR_MAC, MACFilter
 from api.generics import ListView
 from api.pagination import pages_of
 from api.schema import example
@@ -98,6 +98,8 @@ class DeviceAccessesView(AccessesView):
     """GET /devices/{id}/accesses and /devices/{mac}/accesses"""
 
     operation_ids: ClassVar = {"GET": "listDeviceAccesses"}
+    id_parameter = ID_OR_MAC
+    responses: ClassVar = {"GET": NO_ID_OR_MAC}
 
     def get(self, request: Request, **id_or_mac: int | str) -> Response:
         """The access log of a device

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db.models import Q
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,18 +14,18 @@ from api import fields, filters
 from api.filter_grammar import Value
 from api.generics import DetailView, ListView, View
 from api.pagination import pages_of
-from api.schema import answer, example, refusal
+from api.schema import answer, example, path_id, refusal
 from api.serializers import RequestSerializer
 from devices import bulk, mac
 from devices.models import AccessStatus, Device
 from devices.search import TENANT_ATTRIBUTES, matching
 
-ID_OR_MAC = OpenApiParameter(
-    "id",
+ID_OR_MAC = path_id(
     {"type": "string", "pattern": f"^([0-9]{{1,11}}|{fields.MAC_SPELLINGS})$"},
-    OpenApiParameter.PATH,
-    description="Its id, or its MAC in any accepted spelling. Digits only, and fewer than 12, are an id.",
+    "Its id, or its MAC in any accepted spelling. Digits only, and fewer than 12, are an id.",
+    ["3", "10:22:33:44:44:44", "102233444444"],
 )
+NO_ID_OR_MAC = refusal(404, "Neither an id nor a MAC. An unknown one is answered with 204.")
 ALL_OR_NOTHING = refusal(
     400,
     "The request is not well formed, or a MAC of the list is malformed, unknown or of another group: nothing is "
@@ -245,7 +245,7 @@ class DeviceView(DetailView):
     id_parameter = ID_OR_MAC
     queryset = DevicesView.queryset
     serializer_class = DeviceSerializer
-    responses: ClassVar = {"GET": refusal(404, "Neither an id nor a MAC. An unknown one is answered with 204.")}
+    responses: ClassVar = {"GET": NO_ID_OR_MAC}
 
     def get(self, request: Request, **id_or_mac: int | str) -> Response:
         """One device

@@ -24,7 +24,11 @@ CONTAINS = ("~", "!~")
 OPPOSITE = {"!=": "=", "!~": "~"}
 LOOKUPS = {"=": "exact", "<": "lt", ">": "gt", "<=": "lte", ">=": "gte", "~": "icontains"}
 
-QUOTED = rf"'([^'{CONTROLS}]|'')*'"  # how a string or a date stands in a filter
+QUOTED = rf"'([^'{CONTROLS}]|'')*'"  # how a string stands in a filter
+_HH_MM = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_OFFSET = f"([Zz]|[-+ ]{_HH_MM.replace(':', ':?')})"
+# A day beyond its month's end is refused, though it matches.
+QUOTED_DATE = rf"'([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HH_MM}:([0-5][0-9]|60)(\.[0-9]+)?{_OFFSET}?)?'"
 
 
 class ClausesField(forms.Field):
@@ -116,7 +120,7 @@ class Number(ClauseFilter):
 class Date(ClauseFilter):
     """A point in time."""
 
-    kind, pattern = "date", QUOTED
+    kind, pattern = "date", QUOTED_DATE
     operators: tuple[str, ...] = EQUALITY + ORDER
 
     def parse(self, value: filter_grammar.Value) -> Any:
@@ -238,7 +242,8 @@ class SortBackend(BaseFilterBackend):
         sortable = [name for name, known in view.filterset_class.base_filters.items() if known.sortable]
         schema = {"pattern": _joined(rf"-?({'|'.join(sortable)})")}
         description = "Attributes joined by `,`, each with `-` before it for descending order."
-        return [_query_parameter("sort", schema, description, "-id")]
+        first, second = sortable[:2]
+        return [_query_parameter("sort", schema, description, f"-{first}", f"{second},-{first}")]
 
 
 def _clauses(text: str | None, filters: type[ClauseFilterSet]) -> dict[str, list[Clause]]:

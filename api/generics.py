@@ -17,7 +17,7 @@ from accounts.scope import Row
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
-from api.schema import ID, Responses, ViewSchema
+from api.schema import ID, Responses, ViewSchema, unknown_parameter
 from api.serializers import RequestSerializer
 from redirect.errors import bad_request, forbidden, not_found
 
@@ -165,8 +165,7 @@ def _query(request: Request, known: tuple[str, ...]) -> dict[str, str]:
     query = {}
     for name, values in request.query_params.lists():
         if name not in known:
-            knows = f"known are {', '.join(known)}" if known else "none is known here"
-            raise bad_request(f"Unknown query parameter '{name[:100]}': {knows}.")
+            raise bad_request(unknown_parameter(name, known))
         if len(values) > 1:
             raise bad_request(f"The query parameter '{name}' is given more than once.")
         query[name] = values[0]

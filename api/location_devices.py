@@ -10,7 +10,7 @@ from api import fields
 from api.devices import ALL_OR_NOTHING, MACS, DeviceSerializer, DevicesView, MACArray
 from api.generics import ListView, View
 from api.pagination import pages_of
-from api.schema import done, example, refusal
+from api.schema import done, example, path_id, refusal
 from api.serializers import RequestSerializer
 from devices import bulk
 from locations.models import Location
@@ -23,7 +23,7 @@ NOT_ASSOCIATED = refusal(
 )
 
 
-@example({"macList": MACS, "overrideCurrentAssociation": True, "description": "Israel"})
+@example({"macList": [*MACS, "00:A0:C9:14:C8:2B"], "overrideCurrentAssociation": False, "description": "Israel"})
 class DevicesToAssociate(RequestSerializer):
     """POST /locations/{id}/devices/associate."""
 
@@ -47,6 +47,7 @@ class LocationDevicesView(ListView):
     filter_backends = ()
     tag = "Locations"
     operation_ids: ClassVar = {"GET": "listLocationDevices"}
+    id_parameter = path_id(examples=[2])
     queryset = DevicesView.queryset.order_by("id")
     serializer_class = DeviceSerializer
     pagination_class = pages_of("devices")
@@ -65,6 +66,7 @@ class LocationActionView(View):
 
     actions: ClassVar = {"POST": Action.CHANGE_DEVICES_AND_LOCATIONS}
     tag = "Location actions"
+    id_parameter = path_id(examples=[3])
     queryset = Location.objects.all()
 
 

@@ -31,7 +31,7 @@ URL_FORMAT = (
 )
 # Narrower than the service in no point; the service also refuses some protocols, hosts and ports that match, and
 # the placeholders of other systems.
-_PATH = r"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\})*"
+_PATH = r"(?:[!\x22$&-\[\]-z|~]|%[0-9A-Fa-f]{2}|\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\})*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 URL_PATTERN = rf"^[A-Za-z][A-Za-z0-9+.-]{{0,9}}://{_LABEL}(?:\.{_LABEL})*(?::[1-9][0-9]{{0,4}})?(?:/{_PATH})?$"
 

@@ -4,7 +4,7 @@ What no code tells stands in description.md and openapi.yaml. Source: the manual
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -31,6 +31,8 @@ from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
 
 Responses = dict[int, OpenApiResponse]
+
+GIVEN = "Example"  # the name of an example that a view gives; those of serializers are numbered
 
 HERE = Path(__file__).parent
 BY_HAND: Schema = yaml.safe_load((HERE / "openapi.yaml").read_text())
@@ -78,7 +80,7 @@ def example(*values: Any) -> Callable[[type], type]:
 
 def answer(serializer: Any, description: str, *examples: Any, status: int = 200) -> Responses:
     """A good answer; its examples are those of the serializer, unless others are given."""
-    given = [OpenApiExample("Example", value, response_only=True) for value in examples]
+    given = [OpenApiExample(GIVEN, value, response_only=True) for value in examples]
     return {status: OpenApiResponse(serializer, description, given)}
 
 
@@ -97,21 +99,34 @@ def _refusals(*statuses: int) -> Responses:
     return {status: response for each in statuses for status, response in refusal(each).items()}
 
 
-QUERY = refusal(400, "A query parameter is unknown, repeated or not well formed.", "depth must be 0 or 1.")
 NO_ID = refusal(
     404, "The address is not one of this API, as the id is no number. An unknown id is answered with 204."
 )
 NOTHING = {204: OpenApiResponse(description="Nothing to show.")}
 NOT_THERE = {204: OpenApiResponse(description="Does not exist, or is not in your scope.")}
 
-ID = OpenApiParameter(
-    "id", {"type": "integer", "format": "int64", "minimum": 0}, OpenApiParameter.PATH, description="Its id."
-)
+
+def path_id(
+    schema: Schema | None = None, description: str = "Its id.", examples: Iterable[Any] = ()
+) -> OpenApiParameter:
+    """`{id}` in a path; without examples it has the ids of those that the view shows."""
+    numbered = [OpenApiExample(f"Example {number}", value) for number, value in enumerate(examples, 1)]
+    schema = schema or {"type": "integer", "format": "int64", "minimum": 0}
+    return OpenApiParameter("id", schema, OpenApiParameter.PATH, description=description, examples=numbered)
+
+
+ID = path_id()
 DEPTH = OpenApiParameter(
     "depth",
     {"type": "integer", "enum": [0, 1], "default": 1},
     description="0: only what belongs to the high-level groups of your scope; 1: also to their providers.",
 )
+
+
+def unknown_parameter(name: str, known: Sequence[str]) -> str:
+    """What a caller is told who sends a query parameter that the address does not know."""
+    knows = f"known are {', '.join(known)}" if known else "none is known here"
+    return f"Unknown query parameter '{name[:100]}': {knows}."
 
 
 # --- Views -----------------------------------------------------------------------------------------------------
@@ -151,9 +166,15 @@ class ViewSchema(AutoSchema):
         return self.method == "GET" and self.view.pagination_class is not None
 
     def get_override_parameters(self) -> list[Any]:
-        in_path = [self.view.id_parameter] if "{id}" in self.path else []
+        in_path = [self._id_parameter()] if "{id}" in self.path else []
         in_query = [DEPTH] if self.method == "GET" and "depth" in self.view.query_parameters else []
         return [*in_path, *in_query]
+
+    def _id_parameter(self) -> OpenApiParameter:
+        declared: OpenApiParameter = self.view.id_parameter
+        if declared.examples:
+            return declared
+        return path_id(examples=[shown["id"] for shown in _examples(self.view.serializer_class)])
 
     def get_request_serializer(self) -> Any:
         return self.view.request_class
@@ -172,7 +193,10 @@ class ViewSchema(AutoSchema):
                 found = answer(view.serializer_class, f"The {noun}.")
                 return found | NOT_THERE if "{id}" in self.path else found
             case "PUT":
-                return answer(view.serializer_class, f"The {noun} as it is now.")
+                changed = _examples(view.request_class)[0]
+                before = _examples(view.serializer_class)[0]
+                shown = {name: changed.get(name, value) for name, value in before.items()}
+                return answer(view.serializer_class, f"The {noun} as it is now.", shown)
             case "DELETE":
                 return done(f"{view.noun} deleted")
             case _:
@@ -183,15 +207,24 @@ class ViewSchema(AutoSchema):
         refused = _refusals(503) | (_refusals(401) if self.view.authentication_classes else {})
         refused |= _refusals(403) if self.view.actions else {}
         if self.method == "GET":
-            return refused | QUERY | (NO_ID if "{id}" in self.path else {})
+            return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
         return refused if self.method == "DELETE" else refused | _refusals(400, 413, 415)
+
+
+def _query_refused(view: Any) -> Responses:
+    says = unknown_parameter("colour", view.query_parameters)
+    return refusal(400, "A query parameter is unknown, repeated or not well formed.", says)
+
+
+def _examples(serializer: type[serializers.Serializer[Any]]) -> list[Any]:
+    return [example.value for example in get_override(serializer, "examples", [])]
 
 
 @cache
 def _page(name: str, serializer: type[serializers.Serializer[Any]]) -> Responses:
     fields: dict[str, Any] = {name: serializer(many=True), "pages": pagination.Pages()}
-    rows = [example.value for example in get_override(serializer, "examples", [])]
+    rows = _examples(serializer)
     shown = {name: rows, "pages": {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}}
     return answer(inline_serializer(f"{name.title()}Page", fields), f"One page of {name}.", shown)
 
@@ -269,10 +302,18 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
     for path in result["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
+                for media in response.get("content", {}).values():
+                    _prefer_given_examples(media)
                 names = ["X-Request-ID", HEADERS_OF.get(status)]
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
     return result
+
+
+def _prefer_given_examples(media: Schema) -> None:
+    """drf-spectacular shows the examples of a serializer also where the view gives others."""
+    if GIVEN in media.get("examples", {}):
+        media["examples"] = {GIVEN: media["examples"][GIVEN]}
 
 
 def _exact(schema: Schema) -> Schema:

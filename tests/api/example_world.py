@@ -9,7 +9,7 @@ from django.core.management.color import no_style
 from django.db import connection
 from django.db.models import Model
 
-from accounts.models import Group, GroupType, Level, LoginStatus, User
+from accounts.models import ApiKey, Group, GroupType, Level, LoginStatus, User
 from audit.context import Source
 from audit.models import ACTIONS, Entry, EntryObject, Event, number_of
 from devices.models import Access, AccessStatus, Device, Outcome
@@ -29,7 +29,7 @@ def make() -> User:
     _logs()
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
-        models: list[type[Model]] = [Group, User, Location, Device, Entry, Access]
+        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access]
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator
@@ -92,6 +92,18 @@ def _users() -> User:
     )
     aviu.set_password(PASSWORD)
     aviu.save()
+    ApiKey.objects.create(
+        id=3,
+        name="Billing import",
+        group_id=1,
+        permission_level=Level.OPERATOR,
+        hint="prsk_7Hq2",
+        digest="0",
+        expires_at=datetime(2099, 1, 1, tzinfo=UTC),
+        allowed_networks=["192.0.2.0/24", "2001:db8::/32"],
+        last_used=SHOWN,
+        last_address="192.0.2.7",
+    )
     return User.objects.create(id=2, login="ada", group_id=2, permission_level=Level.ADMINISTRATOR)
 
 

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from devices.models import Access
+from redirect.db.failures import MOMENTARY
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,8 @@ ATTEMPTS = 60
 SECONDS_BETWEEN_ATTEMPTS = 0.5
 
 PAGES_A_STEP = 1_000  # of 8 kB
-SCANNED = "devices_access_default_scanned"
+PAGES_MOVED_A_STEP = 200  # some 5,000 rows
+SCANNED = f"devices_access_default{MOMENTARY}"
 
 
 def make_partitions(today: date) -> list[str]:
@@ -48,9 +51,28 @@ def make_partitions(today: date) -> list[str]:
         return [name for day in missing if (name := _make_partition(day))]
 
 
-def has_partition(day: date) -> bool:
-    """Whether the rows of this day have a partition, or need none (SQLite)."""
-    return connection.vendor != "postgresql" or PARTITION.format(day=day) in _partitions()
+def move_out_of_default(today: date) -> int:
+    """Give the days that have rows in the default partition a partition of their own; how many rows were moved.
+
+    They are there after weeks without housekeeping. Not today, whose rows go on to arrive there: tomorrow. While
+    the rows of a day are moved, readers of the log do not see all of them; phones wait for nothing.
+    """
+    if connection.vendor != "postgresql":
+        return 0
+    last = today + timedelta(days=DAYS_AHEAD)
+    days = _days_in_default() | _days_half_moved()
+    return sum(_move(day) for day in sorted(days) if day != today and day <= last)
+
+
+def days_ahead(today: date) -> int | None:
+    """How many days from tomorrow on have a partition, without a gap; None where none is needed (SQLite)."""
+    if connection.vendor != "postgresql":
+        return None
+    existing = _partitions()
+    days = 0
+    while PARTITION.format(day=today + timedelta(days=days + 1)) in existing:
+        days += 1
+    return days
 
 
 def prune(today: date, days_kept: int) -> tuple[int, list[str]]:
@@ -74,8 +96,7 @@ def _delete_before(moment: datetime) -> int:
         return int(old._raw_delete(Access.objects.db))
     deleted = 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_relation_size('devices_access_default') / current_setting('block_size')::int")
-        for page in range(0, cursor.fetchone()[0], PAGES_A_STEP):
+        for page in range(0, _pages_of_default(cursor), PAGES_A_STEP):
             cursor.execute(
                 "DELETE FROM devices_access_default WHERE time < %s AND ctid >= %s::tid AND ctid < %s::tid",
                 [moment, f"({page},0)", f"({page + PAGES_A_STEP},0)"],
@@ -86,13 +107,65 @@ def _delete_before(moment: datetime) -> int:
 
 def _make_partition(day: date) -> str | None:
     name = PARTITION.format(day=day)
-    bounds = f"FROM ('{day} 00:00Z') TO ('{day + timedelta(days=1)} 00:00Z')"
     try:
-        _change(f"CREATE TABLE {name} PARTITION OF devices_access FOR VALUES {bounds}")
+        _change(f"CREATE TABLE {name} PARTITION OF devices_access {_bounds(day)}")
     except IntegrityError as error:
         logger.warning("No partition for %s: %s", day, error)
         return None
     return name
+
+
+def _bounds(day: date) -> str:
+    return f"FOR VALUES FROM ('{day} 00:00Z') TO ('{day + timedelta(days=1)} 00:00Z')"
+
+
+def _move(day: date) -> int:
+    """Move the rows of a day from the default partition to one of its own, in short steps; go on where it stopped.
+
+    The new table is attached when the default one has no row of this day any more.
+    """
+    name, end = PARTITION.format(day=day), day + timedelta(days=1)
+    of_the_day = f"time >= '{day} 00:00Z' AND time < '{end} 00:00Z'"
+    own = f"CONSTRAINT {name}_day CHECK ({of_the_day})"  # so that nothing is looked through when it is attached
+    _change(f"CREATE TABLE IF NOT EXISTS {name} (LIKE devices_access INCLUDING DEFAULTS INCLUDING INDEXES, {own})")
+    moved = 0
+    with connection.cursor() as cursor:
+        for page in range(0, _pages_of_default(cursor), PAGES_MOVED_A_STEP):
+            began = time.monotonic()
+            cursor.execute(
+                f"WITH gone AS (DELETE FROM devices_access_default WHERE {of_the_day}"  # noqa: S608 - dates
+                f" AND ctid >= %s::tid AND ctid < %s::tid RETURNING *) INSERT INTO {name} SELECT * FROM gone",
+                [f"({page},0)", f"({page + PAGES_MOVED_A_STEP},0)"],
+            )
+            moved += cursor.rowcount
+            if cursor.rowcount:
+                time.sleep(min(time.monotonic() - began, 1))  # phones have the disk and a core in between
+    with _scanned_before(day, end):
+        _change(f"ALTER TABLE devices_access ATTACH PARTITION {name} {_bounds(day)}")
+    _change(f"ALTER TABLE {name} DROP CONSTRAINT {name}_day")
+    return moved
+
+
+def _pages_of_default(cursor: Any) -> int:
+    cursor.execute("SELECT pg_relation_size('devices_access_default') / current_setting('block_size')::int")
+    return int(cursor.fetchone()[0])
+
+
+def _days_in_default() -> set[date]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT (time AT TIME ZONE 'UTC')::date FROM devices_access_default")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _days_half_moved() -> set[date]:
+    """The days whose tables a run that was killed has left unattached."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname ~ '^devices_access_[0-9]{8}$' AND relkind = 'r'"
+            " AND NOT relispartition AND relnamespace ="
+            " (SELECT relnamespace FROM pg_class WHERE oid = 'devices_access'::regclass)"
+        )
+        return {datetime.strptime(row[0][-8:], "%Y%m%d").replace(tzinfo=UTC).date() for row in cursor.fetchall()}
 
 
 @contextmanager
@@ -107,12 +180,13 @@ def _scanned_before(first: date, end: date) -> Iterator[None]:
     constraint = f"ALTER TABLE devices_access_default ADD CONSTRAINT {SCANNED} {check} NOT VALID"
     forget = f"ALTER TABLE devices_access_default DROP CONSTRAINT IF EXISTS {SCANNED}"
     _change(forget)  # of a run that was killed
-    if datetime.now(UTC) + timedelta(minutes=10) > datetime(first.year, first.month, first.day, tzinfo=UTC):
+    now = datetime.now(UTC)
+    if first <= (now + timedelta(minutes=10)).date() and now.date() < end:
         yield  # a constraint would refuse the rows of this day, which is here or near
         return
     _change(constraint)
     try:
-        with contextlib.suppress(IntegrityError), connection.cursor() as cursor:
+        with contextlib.suppress(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE devices_access_default VALIDATE CONSTRAINT {SCANNED}")
         yield
     finally:

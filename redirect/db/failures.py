@@ -4,6 +4,7 @@ Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 """
 
 from enum import Enum
+from typing import Any
 
 import django.db
 import psycopg
@@ -39,6 +40,11 @@ MEANINGS = {
 }
 
 
+# A check constraint whose name ends so stands for moments (devices/access_log.py), and so does what it refuses.
+MOMENTARY = "_scanned"
+CHECK_VIOLATION = "23514"
+
+
 class CommitInDoubt(psycopg.OperationalError):
     """The transaction may have been committed, here or on all servers, or not at all."""
 
@@ -48,7 +54,10 @@ def failure_of(error: BaseException) -> Failure:
 
     An error without a code comes from this side of the connection or from SQLite, and is told by its class.
     """
-    code = getattr(_cause_of(error), "sqlstate", None)
+    cause: Any = _cause_of(error)
+    code = getattr(cause, "sqlstate", None)
+    if code == CHECK_VIOLATION and (cause.diag.constraint_name or "").endswith(MOMENTARY):
+        return Failure.GAVE_UP
     if code:
         return MEANINGS.get(code) or MEANINGS.get(code[:2]) or Failure.REFUSED
     unreachable = (

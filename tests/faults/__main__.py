@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from tests.faults import crowds, database
+from tests.faults import crowds, database, upkeep
 from tests.faults.site import site
 
 FAULTS = {
@@ -33,9 +33,10 @@ FAULTS = {
         crowds.storm,
         crowds.scan,
         crowds.slow,
+        upkeep.absence,
     )
 }
-LONGEST = 900  # seconds
+LONGEST = 7_200  # seconds
 
 
 def stop_request(signum: int, frame: object) -> None:

@@ -16,6 +16,7 @@ from boot.postgresql import count_deferred
 from devices import access_log
 from devices.imports import imports
 from jobs import runner
+from operations.models import KEPT, HousekeepingRun, warnings
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
 
@@ -25,12 +26,17 @@ class Command(BaseCommand):
 
     help = (
         "Daily upkeep: clears spent tokens and sessions, prunes the access log and the audit log, deletes the rows"
-        " of old imports and finished jobs, and makes the access log's partitions of the coming week (PostgreSQL)."
+        " of old imports and finished jobs, makes the access log's partitions of the coming week and moves rows"
+        " that had none (PostgreSQL). What it warns of is kept, and told by /readyz."
         " Safe to repeat, and to run while the service is busy."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
+        run = HousekeepingRun.objects.create(began=now)
+        made = access_log.make_partitions(now.date())
+        if connection.vendor == "postgresql":
+            self.stdout.write(f"Access log: {len(made)} days made ahead")
         tokens, _ = TokenFamily.objects.filter(expires_at__lt=now).delete()
         self.stdout.write(f"Spent logins cleared: {tokens}")
         sources, _ = LoginSource.objects.filter(minute__lt=time.time() // 60 - 60 * 24).delete()
@@ -41,12 +47,18 @@ class Command(BaseCommand):
         self.stdout.write(f"Requests of locked devices counted: {count_deferred()}")
         rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
+        if moved := access_log.move_out_of_default(now.date()):
+            self.stdout.write(f"Access log: {moved} rows moved to their days")
         pruned = retention.prune(now - timedelta(days=settings.AUDIT_LOG_DAYS))
         self.stdout.write(f"Audit log: {pruned} entries deleted")
         self.stdout.write(f"Imports given up: {imports.forget_old()}")
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
-        made = access_log.make_partitions(now.date())
-        if connection.vendor == "postgresql":
-            self.stdout.write(f"Access log: {len(made)} days made ahead")
-        if not access_log.has_partition(now.date() + timedelta(days=1)):
-            self.stderr.write("Access log: tomorrow has no partition; its rows will be deleted one by one.")
+        run.ended = timezone.now()
+        run.save()
+        told = warnings()
+        run.warnings = "\n".join(told)
+        run.save()
+        newest = HousekeepingRun.objects.order_by("-pk").values("pk")[:KEPT]
+        HousekeepingRun.objects.exclude(pk__in=newest).delete()
+        for warning in told:
+            self.stderr.write(f"Warning: {warning}")

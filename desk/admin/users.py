@@ -3,18 +3,22 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.models import Group as Role
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.formats import date_format
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget
 
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
@@ -49,6 +53,26 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
         super().clean()
         _check_group_and_level(self)
         return self.cleaned_data
+
+
+class NewStaffForm(NewUserForm):
+    """A support person: a user without a group, with a role."""
+
+    role = forms.ModelChoiceField(
+        Role.objects.order_by("pk"),
+        empty_label=None,
+        widget=UnfoldAdminRadioSelectWidget,
+        help_text="What each role may do stands under Staff roles.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.is_staff = True
+        self.fields["force_change_password"].initial = True
+
+    def _save_m2m(self) -> None:
+        super()._save_m2m()
+        self.instance.groups.set([self.cleaned_data["role"]])
 
 
 class UserForm(TableForm, UserChangeForm):
@@ -118,6 +142,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
 
     resource = UserResource
     export_related = ("group__reseller",)
+    change_list_template = "admin/accounts/user_change_list.html"
     change_form_outer_before_template = "desk/user.html"
     form = UserForm
     add_form = NewUserForm
@@ -135,6 +160,11 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         ("Tenant", {"fields": ("group", "permission_level")}),
         ("Person", {"fields": PERSON}),
     )
+    add_staff_fieldsets = (
+        (None, {"fields": ("login", ("first_name", "last_name"), "email", "role")}),
+        ("Password", {"fields": ("password1", "password2", "force_change_password")}),
+    )
+    add_form_template = None
     fixed_fields = ("login",)
     readonly_fields = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
     list_display = (
@@ -167,6 +197,8 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the password for staff who cannot set a new one."""
+        if obj is None and getattr(request, "adds_staff", False):
+            return self.add_staff_fieldsets
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
@@ -174,6 +206,22 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
             (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
             for title, options in fieldsets
         ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        if obj is None and getattr(request, "adds_staff", False):
+            kwargs.setdefault("form", NewStaffForm)
+        return super().get_form(request, obj, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.add_staff)
+        return [path("add-staff/", page, name="accounts_user_add_staff"), *super().get_urls()]
+
+    def add_staff(self, request: HttpRequest) -> Any:
+        """GET and POST …/add-staff/: login, name, role and password of a support person, on one page."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        request.adds_staff = True  # type: ignore[attr-defined]
+        return self.add_view(request, extra_context={"title": "New support person"})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)

@@ -84,6 +84,7 @@ PAGES = {
     "accounts_user_history": "reader",
     "accounts_user_change": "reader",
     "accounts_user_add": "lead",
+    "accounts_user_add_staff": "operator",
     "accounts_user_delete": "lead",
     "auth_user_password_change": "lead",
     "accounts_apikey_changelist": "reader",
@@ -340,6 +341,41 @@ def test_staff_are_within_reach_of_operators_only(browsers: dict[str, Client], c
     offers = 'value="force_password_change"'
     assert offers in browsers["agent"].get(reverse("admin:accounts_user_change", args=[tenant.pk])).text
     assert offers not in browsers["agent"].get(reverse("admin:accounts_user_change", args=[colleague.pk])).text
+
+
+def test_a_support_person_is_made_on_one_page(browsers: dict[str, Client], cast: Cast):
+    address = "/admin/accounts/user/add-staff/"
+    assert f'href="{address}"' in browsers["operator"].get("/admin/accounts/user/").text
+    assert f'href="{address}"' not in browsers["lead"].get("/admin/accounts/user/").text
+    role = Role.objects.get(name="Support agent")
+    sent = {
+        "login": "grace",
+        "first_name": "Grace",
+        "last_name": "Hopper",
+        "role": role.pk,
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+        "force_change_password": "on",
+    }
+    assert browsers["lead"].post(address, sent).status_code == 403
+    page = browsers["operator"].get(address)
+    assert set(page.context["adminform"].form.fields) == {*sent, "email"}
+    without_role = browsers["operator"].post(address, {**sent, "role": ""})
+    assert "This field is required." in without_role.text
+    assert browsers["operator"].post(address, sent).status_code == 302
+    grace = User.objects.get_queryset().get(login="grace")
+    assert (grace.is_staff, grace.is_superuser, grace.group, grace.permission_level) == (True, False, None, None)
+    assert (grace.first_name, grace.last_name, grace.force_change_password) == ("Grace", "Hopper", True)
+    assert list(grace.groups.all()) == [role]
+    assert grace.has_perm("devices.change_device")
+    assert not grace.has_perm("accounts.add_user")
+    entry = Entry.objects.filter(object_id=grace.pk).earliest("pk")
+    assert (entry.actor_login, entry.event) == ("boss", "Created")
+    # Whatever else is sent makes no operator.
+    more = {**sent, "login": "eve", "is_superuser": "on", "group": cast.provider.pk}
+    assert browsers["operator"].post(address, more).status_code == 302
+    eve = User.objects.get_queryset().get(login="eve")
+    assert (eve.is_superuser, eve.group) == (False, None)
 
 
 def test_readers_are_shown_nothing_of_a_password(browsers: dict[str, Client], cast: Cast):

@@ -14,6 +14,7 @@ from accounts.models import Group
 from audit import history
 from boot.diagnosis import Diagnosis, ago, answer_now, diagnose, exact, moment
 from boot.shapes import look, maker_of
+from desk import audit_words
 from desk.charts import Chart, chart
 from devices.models import Access, Device
 
@@ -131,5 +132,5 @@ def _lower(label: str) -> str:
 
 
 def _changes(entries: Iterable[Any], now: datetime) -> list[Change]:
-    lines = map(history.line, entries)
+    lines = map(audit_words.line, entries)
     return [Change(ago(line.time, now), exact(line.time), line.who, line.where, line.what) for line in lines]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Group, User
 from audit import history
+from desk import audit_words
 from devices.models import AccessStatus, Device
 from locations.models import Location
 
@@ -26,7 +27,7 @@ class GroupPage:
     failing: list[Device] | None
     locations: list[Location] | None
     users: list[User] | None
-    changes: list[history.Line] | None
+    changes: list[audit_words.Line] | None
     providers: list[Group]
 
 
@@ -47,7 +48,7 @@ def gather(request: HttpRequest, group: Group) -> GroupPage:
         users=list(User.objects.filter(group=group).order_by("login")[:SHOWN])
         if may("accounts.view_user")
         else None,
-        changes=[history.line(entry) for entry in history.of_group(group.pk)[:SHOWN]]
+        changes=[audit_words.line(entry) for entry in history.of_group(group.pk)[:SHOWN]]
         if may("audit.view_entry")
         else None,
         providers=list(Group.objects.filter(reseller=group).order_by("name", "pk")[:SHOWN]),

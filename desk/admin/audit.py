@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from accounts.models import Group
 from audit import history
 from audit.models import Entry, mac_of
+from desk import audit_words
 from desk.admin.base import TableAdmin
 from desk.filters import GroupFilter
 from desk.search import whole_mac
@@ -70,7 +71,7 @@ class EntryAdmin(TableAdmin):
 
     @admin.display(description="what")
     def what(self, entry: Any) -> str:
-        return history.line(entry).what
+        return audit_words.line(entry).what
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -25,7 +25,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit import history
-from desk import seen
+from desk import audit_words, seen
 from desk.ids import is_id
 from desk.templatetags.desk import name_of
 from redirect.db.transactions import lost_race
@@ -257,7 +257,7 @@ class TableAdmin(ModelAdmin):
             "opts": self.opts,
             "original": row,
             "object": row,
-            "lines": [history.line(entry) for entry in entries[:HISTORY_SHOWN]],
+            "lines": [audit_words.line(entry) for entry in entries[:HISTORY_SHOWN]],
             "shown": HISTORY_SHOWN,
             "more": len(entries) > HISTORY_SHOWN,
             **(extra_context or {}),

@@ -132,5 +132,5 @@ def _lower(label: str) -> str:
 
 
 def _changes(entries: Iterable[Any], now: datetime) -> list[Change]:
-    lines = map(audit_words.line, entries)
-    return [Change(ago(line.time, now), exact(line.time), line.who, line.where, line.what) for line in lines]
+    told = audit_words.lines(entries)
+    return [Change(ago(line.time, now), exact(line.time), line.who, line.where, line.what) for line in told]

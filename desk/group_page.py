@@ -48,9 +48,7 @@ def gather(request: HttpRequest, group: Group) -> GroupPage:
         users=list(User.objects.filter(group=group).order_by("login")[:SHOWN])
         if may("accounts.view_user")
         else None,
-        changes=[audit_words.line(entry) for entry in history.of_group(group.pk)[:SHOWN]]
-        if may("audit.view_entry")
-        else None,
+        changes=audit_words.lines(history.of_group(group.pk)[:SHOWN]) if may("audit.view_entry") else None,
         providers=list(Group.objects.filter(reseller=group).order_by("name", "pk")[:SHOWN]),
     )
 

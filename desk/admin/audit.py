@@ -71,7 +71,24 @@ class EntryAdmin(TableAdmin):
 
     @admin.display(description="what")
     def what(self, entry: Any) -> str:
-        return audit_words.line(entry).what
+        (line,) = [entry.line] if hasattr(entry, "line") else audit_words.lines([entry])
+        return line.what
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With the entries of the page in words, which takes names of other tables."""
+        changelist = super().get_changelist_instance(request)
+        entries = list(changelist.result_list)
+        for entry, line in zip(entries, audit_words.lines(entries), strict=True):
+            entry.line = line
+        changelist.result_list = entries
+        return changelist
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """With its title in words, which pages call it by."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.spelled = audit_words.lines([entry])[0].title
+        return entry
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

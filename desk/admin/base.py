@@ -69,6 +69,19 @@ def link_to_rows(row: Model, relation: str, count: int) -> SafeString:
     )
 
 
+class _Named:
+    """A row that calls itself as pages call it, for the messages of Django's admin."""
+
+    def __init__(self, row: Model) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, name)
+
+    def __str__(self) -> str:
+        return name_of(self._row)
+
+
 class TableForm(ModelForm):  # type: ignore[type-arg]
     """The form of a row, refused if another user has changed the row since the page was opened."""
 
@@ -230,6 +243,12 @@ class TableAdmin(ModelAdmin):
         more = len(changes) - CHANGES_SHOWN
         return [*changes[:CHANGES_SHOWN], *([f"And {more} more."] if more > 0 else [])]
 
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().response_add(request, _Named(obj), *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        return super().response_change(request, _Named(obj))
+
     def log_addition(self, *what: Any) -> Any:
         """In the audit log already."""
 
@@ -257,7 +276,7 @@ class TableAdmin(ModelAdmin):
             "opts": self.opts,
             "original": row,
             "object": row,
-            "lines": [audit_words.line(entry) for entry in entries[:HISTORY_SHOWN]],
+            "lines": audit_words.lines(entries[:HISTORY_SHOWN]),
             "shown": HISTORY_SHOWN,
             "more": len(entries) > HISTORY_SHOWN,
             **(extra_context or {}),

@@ -130,6 +130,9 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change=change, **(kwargs | {"fields": self.fields}))
 
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> Any:
+        return super().response_delete(request, mac.display(obj_display), obj_id)
+
     def history_of(self, row: Any) -> QuerySet[Any]:
         """Also before it was deleted and made again."""
         return history.of_mac(row.mac)

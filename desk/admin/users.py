@@ -100,8 +100,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
     def clean(self) -> Any:
         cleaned = super().clean()
-        changes = changes_since([self.user], self.data[NAME]) if NAME in self.data else []
-        if changes:
+        if NAME in self.data and (changes := changes_since([self.user], self.data[NAME])):
             self.add_error(None, [CHANGED, *changes])
         return cleaned
 

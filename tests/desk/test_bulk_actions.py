@@ -187,7 +187,7 @@ def test_a_disputed_mac_moves_with_a_reason_that_both_groups_keep(operator: Clie
         f"/admin/accounts/group/{target.pk}/history/",
     ):
         history = text_of(operator.get(address))
-        assert "Devices moved (1 moved). Reason: Invoice 77 shows it." in history
+        assert "Devices moved (1 moved) to Foreign Phones. Reason: Invoice 77 shows it." in history
     owner, stranger = Api(make_user(cast.provider)), Api(make_user(target))
     assert owner.get("/devices/00908F000001").status_code == 204
     assert stranger.get("/devices/00908F000001").json()["numRequests"] == 0

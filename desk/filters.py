@@ -39,7 +39,7 @@ class GroupFilter(admin.SimpleListFilter):
     def has_output(self) -> bool:
         return True
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """The one choice: the form, its field, and what else is in the query string."""
         widget = AutocompleteSelect(
             self.relation, admin.site, attrs={"data-width": "100%", "aria-label": f"By {self.title}"}
@@ -56,7 +56,8 @@ class GroupFilter(admin.SimpleListFilter):
         }
 
     def _name(self) -> str:
-        group = Group.objects.filter(pk=self.value()).first() if is_id(self.value() or "") else None
+        chosen = self.value() or ""
+        group = Group.objects.filter(pk=int(chosen)).first() if is_id(chosen) else None
         return group.full_name if group else "a group that was deleted"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from accounts.models import ApiKey
 from desk.admin.base import TableAdmin
+from desk.filters import GroupFilter
 
 
 @admin.register(ApiKey)
@@ -25,7 +26,7 @@ class ApiKeyAdmin(TableAdmin):
     )
     readonly_fields = fields
     list_display = ("name", "group", "permission_level", "hint", "expires_at", "last_used", "last_address")
-    list_filter = ("permission_level",)
+    list_filter = (GroupFilter, "permission_level")
     list_select_related = ("group__reseller",)
     search_fields = ("name", "hint", "group__name")
     sortable_by = ("name", "expires_at", "last_used")

@@ -71,7 +71,7 @@ class NewStaffForm(NewUserForm):
         self.fields["force_change_password"].initial = True
 
     def _save_m2m(self) -> None:
-        super()._save_m2m()
+        super()._save_m2m()  # type: ignore[misc]
         self.instance.groups.set([self.cleaned_data["role"]])
 
 
@@ -141,7 +141,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
 
     resource = UserResource
     export_related = ("group__reseller",)
-    change_list_template = "admin/accounts/user_change_list.html"
+    change_list_template = "admin/accounts/user_change_list.html"  # type: ignore[misc]
     change_form_outer_before_template = "desk/user.html"
     form = UserForm
     add_form = NewUserForm
@@ -206,10 +206,10 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
             for title, options in fieldsets
         ]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None and getattr(request, "adds_staff", False):
             kwargs.setdefault("form", NewStaffForm)
-        return super().get_form(request, obj, **kwargs)
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.add_staff)

@@ -31,6 +31,7 @@ from tests.conftest import (
     make_access,
     make_device,
     make_group,
+    make_key,
     make_location,
     make_operator,
     make_user,
@@ -44,6 +45,7 @@ DEVICES = "/admin/devices/device/"
 ROLES = "/admin/auth/group/"
 AUDIT = "/admin/audit/entry/"
 ACCESSES = "/admin/devices/access/"
+KEYS = "/admin/accounts/apikey/"
 DENIED = "/admin/devices/deniedcertificate/"
 LISTS = [GROUPS, USERS, LOCATIONS, DEVICES]
 
@@ -954,6 +956,7 @@ ACTIONS_ON_ROWS = [
     (LOCATIONS, "delete_selected", "location"),
     (ROLES, "delete_selected", "role"),
     (DENIED, "delete_selected", "denied"),
+    (KEYS, "delete_selected", "key"),
 ]
 
 
@@ -972,6 +975,8 @@ def row_of_two(kind: str, cast: Cast) -> tuple[Any, str, str]:
     """A row, an attribute and how another user changes it."""
     if kind == "denied":
         return DeniedCertificate.objects.create(name="1 CN=CA", reason="lost"), "reason", "stolen"
+    if kind == "key":
+        return make_key(cast.provider)[0], "name", "theirs"
     make, attribute, first, *_ = ROWS_OF_TWO[kind]
     return make(cast), attribute, first
 

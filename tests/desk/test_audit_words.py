@@ -1,6 +1,7 @@
 """What staff read of the audit log: names, MACs with colons, and no words of the code."""
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group as Role
@@ -117,14 +118,15 @@ def test_no_name_of_the_code_is_read_by_staff(operator: Client, cast: Cast):
     names = {name for field in fields for name in (field.name, getattr(field, "attname", "")) if "_" in name}
     assert {"location_id", "last_access_status", "mutual_auth"} <= names
     pages = ["/admin/", f"{AUDIT}?q={device.mac}", AUDIT, f"{AUDIT}{Entry.objects.latest('pk').pk}/change/"]
-    for table, row in (
+    rows: list[tuple[str, Any]] = [
         ("accounts/group", cast.provider),
         ("accounts/user", user),
         ("locations/location", location),
         ("devices/device", device),
         ("devices/deniedcertificate", denied),
         ("auth/group", Role.objects.earliest("pk")),
-    ):
+    ]
+    for table, row in rows:
         pages += [f"/admin/{table}/", f"/admin/{table}/add/"]
         pages += [f"/admin/{table}/{row.pk}/{page}/" for page in ("change", "history", "delete")]
     pages += ["/admin/devices/access/", "/admin/devices/device/import/", "/admin/accounts/user/add-staff/"]

@@ -14,6 +14,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.http import HttpRequest
+from prometheus_client import Counter
 
 from accounts import passwords
 from accounts.models import KnownSource, LoginSource, LoginStatus, User, block_horizon
@@ -24,8 +25,12 @@ from audit.recording import record, record_failed_login
 from redirect.db.time import now
 from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
+from redirect.metrics import begin_at_zero
 
 logger = logging.getLogger(__name__)
+
+LOGINS = Counter("redirect_logins", "Logins that succeeded, and that were refused, by API and admin", ["result"])
+begin_at_zero(LOGINS, ("right", "failed", "limited"))
 
 # A block holds for every source once a user has so many times the failures that block it.
 SOURCES_UNTIL_CEILING = 10
@@ -94,6 +99,7 @@ def _check(login: str, password: str, address: str) -> User:
         connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
     right = passwords.matches(password, user.password if user else None)
     if user is not None and right and user.is_active and _record_success(user, source):
+        LOGINS.labels("right").inc()
         return user
     with transaction.atomic():
         if user is None:
@@ -104,6 +110,7 @@ def _check(login: str, password: str, address: str) -> User:
         of_source = KnownSource.objects.filter(user=user.pk if user else 0, source=source)
         of_source.update(failures=F("failures") + 1)
         record_failed_login(user, User, _why_refused(user, right=right) if user else "")
+    LOGINS.labels("failed").inc()
     logger.info("A login from %s failed", address)
     raise LoginFailed
 
@@ -189,6 +196,7 @@ def _admit(source: str) -> None:
         (attempts,) = cursor.fetchone()
     if 0 < settings.LOGIN_LIMIT_PER_SOURCE < attempts:
         logger.warning("Source %s is over its limit of logins", source)
+        LOGINS.labels("limited").inc()
         raise TooManyAttempts(60 - moment % 60)
 
 

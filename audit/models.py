@@ -13,13 +13,17 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Model
 from django_guid import get_guid
+from prometheus_client import Counter
 
 from audit import context
 from audit.context import Source
 from redirect.db.indexes import GrowingIndex
 from redirect.db.time import now
+from redirect.metrics import begin_at_zero
 
 Changes = dict[str, list[Any]]  # by the model's names: old and new value
+
+ENTRIES = Counter("redirect_audit_entries", "Entries of the audit log, by event and source", ["event", "source"])
 
 PASSWORD = "password"  # noqa: S105
 HIDDEN = "***"
@@ -65,6 +69,9 @@ ACTIONS = {
 def hidden(value: str) -> str:
     """What auditlog writes instead of a secret: not even its length."""
     return HIDDEN
+
+
+begin_at_zero(ENTRIES, Event.values, Source.values)
 
 
 class EntryManager(LogEntryManager):  # type: ignore[misc]
@@ -220,6 +227,7 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
                 self.actor_login, self.actor_group_id = actor.login, actor.group_id
             elif origin.command:
                 self.actor_login = origin.command
+            ENTRIES.labels(self.event, self.source).inc()
         super().save(*args, **kwargs)
 
     def join(self, later: "Entry") -> bool:

@@ -10,11 +10,19 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.models import Model
+from prometheus_client import Histogram
 
 from audit.models import Changes, Entry, Event, number_of
 from redirect.db.arrays import table_of, table_of_rows
 
 SHOWN = 100
+
+BULK_ROWS = Histogram(
+    "redirect_bulk_rows",
+    "Rows that bulk calls have written",
+    ["event"],
+    buckets=(1, 10, 100, 1_000, 5_000, 100_000),
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ def record_list(
         additional_data={"parts": [_summary(part, max(1, SHOWN // len(parts))) for part in parts], **more},
     )
     entry.save()
+    BULK_ROWS.labels(event.value).observe(sum(len(part.names) for part in parts))
     _insert_objects(entry, parts, several=several)
     if several:
         source, parameter = table_of(groups, "bigint")

@@ -4,16 +4,20 @@ A phone is answered in the same bytes under WSGI (boot/middleware.py). Source: c
 that the manual only names).
 """
 
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from boot import request
+from boot import request, request_log
 from boot.batcher import Batcher
 from boot.database import open_recorder
+from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
 from boot.request import BootRequest
-from boot.response import METHOD_NOT_ALLOWED, Response, not_a_phones_response, response_to, unavailable_response
+from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import is_own
+from devices.models import Outcome
+from redirect import logs
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,24 +39,33 @@ class BootApplication:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
             return
+        began = time.perf_counter()
         boot_request = request.from_scope(scope)
         if boot_request is None and is_own(request.path_of(scope), request.own_segments()):
             await self.django(scope, receive, send)
             return
-        response = await self._respond(boot_request, scope["method"])
+        response, outcome = await self._respond(boot_request, scope["method"])
+        count_refusal(outcome)
+        if logs.is_logged():
+            request_log.write_scope(scope, boot_request, response.status, outcome, began)
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         body = b"" if scope["method"] == "HEAD" else response.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, boot_request: BootRequest | None, method: str) -> Response:
+    async def _respond(self, boot_request: BootRequest | None, method: str) -> tuple[Response, Outcome | Refusal]:
+        """What the phone gets, and why: the outcome of the decision, or the reason why none was made."""
         if boot_request is None:
-            return not_a_phones_response()
+            return not_a_phones_response(), Refusal.NOT_A_PHONE
         if method not in ("GET", "HEAD"):
-            return METHOD_NOT_ALLOWED
+            return METHOD_NOT_ALLOWED, Refusal.METHOD
         try:
-            return response_to(boot_request, await self._open_batcher().decide(boot_request))
-        except (Overloaded, DatabaseUnavailable):
-            return unavailable_response()  # batcher and recorder have logged the reason, once for all phones
+            decision = await self._open_batcher().decide(boot_request)
+        # Batcher and recorder have logged the reason, once for all phones.
+        except Overloaded:
+            return unavailable_response(), Refusal.OVERLOADED
+        except DatabaseUnavailable:
+            return unavailable_response(), Refusal.UNAVAILABLE
+        return answer_to(boot_request, decision)
 
     def _open_batcher(self) -> Batcher:
         if self._batcher is None:

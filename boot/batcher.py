@@ -10,6 +10,7 @@ import time
 from collections import deque
 
 from boot.decision import Decision, DeviceRecord, decide
+from boot.metrics import PhoneMetrics
 from boot.recorder import (
     DatabaseUnavailable,
     Overloaded,
@@ -31,6 +32,7 @@ class Batcher:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.metrics = PhoneMetrics(recorder)
         self._queue: deque[PendingRequest] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._per_second = 0.0
@@ -52,6 +54,7 @@ class Batcher:
         if self._sending is not None:
             await self._sending
         await self.recorder.close()
+        self.metrics.close()
 
     async def _send_all(self) -> None:
         try:
@@ -59,7 +62,9 @@ class Batcher:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
                 began = time.perf_counter()
                 await self._send(batch)
-                rate = len(batch) / (time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                self.metrics.count_batch(len(batch), seconds, len(self._queue))
+                rate = len(batch) / seconds
                 self._per_second += (rate - self._per_second) / 10
         finally:
             self._sending = None
@@ -87,20 +92,20 @@ class Batcher:
             _fail(batch, error)
         else:
             for pending in batch:
-                _settle(pending, records)
+                self._settle(pending, records)
 
-
-def _settle(pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
-    request = pending.request
-    try:
-        record = records.get(request.mac)
-        decision = decide(record, request.mac, request.status_for(record), request.shape.file_name)
-    except Exception as error:  # a bug, and it costs this phone only
-        logger.exception("No answer can be made for phone %s", request.mac)
-        _fail([pending], error)
-    else:
-        if not pending.decision.done():  # it is done if the phone has disconnected
-            pending.decision.set_result(decision)
+    def _settle(self, pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
+        request = pending.request
+        try:
+            record = records.get(request.mac)
+            decision = decide(record, request.mac, request.status_for(record), request.shape.file_name)
+        except Exception as error:  # a bug, and it costs this phone only
+            logger.exception("No answer can be made for phone %s", request.mac)
+            _fail([pending], error)
+        else:
+            self.metrics.count_request(request, decision)
+            if not pending.decision.done():  # it is done if the phone has disconnected
+                pending.decision.set_result(decision)
 
 
 def _fail(batch: list[PendingRequest], error: Exception) -> None:

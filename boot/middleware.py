@@ -1,16 +1,20 @@
 """The WSGI way in for phones: a Django middleware in front of sessions, authentication and REST framework."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
-from boot import database, device_ca, request
+from boot import database, device_ca, request, request_log
+from boot.metrics import REQUESTS, Refusal, count_refusal
 from boot.request import BootRequest
-from boot.response import METHOD_NOT_ALLOWED, Response, not_a_phones_response, response_to, unavailable_response
+from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import from_environ, is_own
+from devices.models import Outcome
+from redirect import logs
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +27,14 @@ class BootMiddleware:
         device_ca.load(settings.DEVICE_CA_DIR)  # what is wrong there stops the start, under ASGI too
 
     def __call__(self, http_request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
         boot_request = request.from_environ(http_request.META)
         if boot_request is None and is_own(from_environ(http_request.META)[0], request.own_segments()):
             return self.get_response(http_request)
-        response = _respond(boot_request, http_request.method)
+        response, outcome = _respond(boot_request, http_request.method)
+        count_refusal(outcome)
+        if logs.is_logged():
+            request_log.write_environ(http_request.META, boot_request, response.status, outcome, began)
         body = b"" if http_request.method == "HEAD" else response.body
         http_response = HttpResponse(body, status=response.status)
         del http_response["Content-Type"]
@@ -35,13 +43,16 @@ class BootMiddleware:
         return http_response
 
 
-def _respond(boot_request: BootRequest | None, method: str | None) -> Response:
+def _respond(boot_request: BootRequest | None, method: str | None) -> tuple[Response, Outcome | Refusal]:
+    """What the phone gets, and why."""
     if boot_request is None:
-        return not_a_phones_response()
+        return not_a_phones_response(), Refusal.NOT_A_PHONE
     if method not in ("GET", "HEAD"):
-        return METHOD_NOT_ALLOWED
+        return METHOD_NOT_ALLOWED, Refusal.METHOD
     try:
-        return response_to(boot_request, database.record(boot_request))
+        decision = database.record(boot_request)
     except DatabaseError as error:
         logger.error("No answer for phone %s: the database does not answer: %s", boot_request.mac, error)
-        return unavailable_response()
+        return unavailable_response(), Refusal.UNAVAILABLE
+    REQUESTS.labels(decision.outcome.value, boot_request.shape.kind.value).inc()
+    return answer_to(boot_request, decision)

@@ -203,9 +203,15 @@ class PostgreSQLRecorder:
         self._replica = replica
         self._unrecorded: deque[UnrecordedBatch] = deque()
         self._unrecorded_requests = 0
+        self.from_replica = 0
         self._replaying: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
         self._uncounted = True  # an earlier process may have left some
+
+    @property
+    def owed(self) -> int:
+        """How many requests were answered from the replica and are not recorded yet."""
+        return self._unrecorded_requests
 
     async def open(self) -> None:
         servers = [server for server in (self._primary, self._replica) if server is not None]
@@ -250,6 +256,7 @@ class PostgreSQLRecorder:
         records, _ = records_in(await self._replica.execute(LOOK_UP, keys, SECONDS_FOR_THE_REPLICA))
         self._unrecorded.append(UnrecordedBatch(batch, backend))
         self._unrecorded_requests += len(batch)
+        self.from_replica += len(batch)
         if self._replaying is None:
             self._replaying = asyncio.create_task(self._replay())
         return records

@@ -29,7 +29,15 @@ class StatementRejected(Exception):
 
 
 class Recorder(Protocol):
-    """Looks up devices and records requests in one database."""
+    """Looks up devices and records requests in one database.
+
+    `from_replica` is how many requests a replica has answered so far; `owed`, how many of these are not recorded.
+    """
+
+    from_replica: int
+
+    @property
+    def owed(self) -> int: ...
 
     async def open(self) -> None:
         """Connect, if that is quick; never raises."""

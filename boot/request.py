@@ -95,18 +95,24 @@ class PendingRequest:
 
 def from_scope(scope: MutableMapping[str, Any]) -> BootRequest | None:
     """Return the phone's request in an ASGI scope, or None if it is not a phone's."""
-    environ = {"REMOTE_ADDR": (scope.get("client") or ("",))[0]}
-    for name, value in scope["headers"]:
-        known = HEADERS.get(name)
-        if known is not None:
-            text = value.decode("latin-1")
-            environ[known] = f"{environ[known]},{text}" if known in environ else text
+    environ = environ_of(scope)
     path = path_of(scope)
     shape = look(path, scope.get("query_string", b""), environ.get("HTTP_USER_AGENT", ""), own=own_segments())
     if shape is None:
         return None
     apply_forwarded(environ)
     return _request(shape, path, environ)
+
+
+def environ_of(scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    """The headers that are read, and the peer's address, as a WSGI environment has them."""
+    environ = {"REMOTE_ADDR": (scope.get("client") or ("",))[0]}
+    for name, value in scope["headers"]:
+        known = HEADERS.get(name)
+        if known is not None:
+            text = value.decode("latin-1")
+            environ[known] = f"{environ[known]},{text}" if known in environ else text
+    return environ
 
 
 def from_environ(environ: dict[str, Any]) -> BootRequest | None:
@@ -127,9 +133,9 @@ def path_of(scope: MutableMapping[str, Any]) -> bytes:
 
 @cache
 def own_segments() -> frozenset[str]:
-    """The first segments of the addresses that are not for phones: those of the URL map, static files, metrics."""
+    """The first segments of the addresses that are not for phones: those of the URL map, and static files."""
     patterns = (str(entry.pattern) for entry in get_resolver().url_patterns)
-    others = (settings.STATIC_URL.strip("/"), "metrics")
+    others = (settings.STATIC_URL.strip("/"),)
     return frozenset(address.split("/")[0].lower() for address in (*patterns, *others)) - {""}
 
 
@@ -138,15 +144,16 @@ def _request(shape: Shape, path: bytes, environ: dict[str, Any]) -> BootRequest:
     return BootRequest(
         shape=shape,
         time=datetime.now(UTC),
-        path=_printable(path[:MAX_PATH].decode("latin-1"), MAX_PATH),
+        path=printable(path[:MAX_PATH].decode("latin-1"), MAX_PATH),
         address=address[:MAX_ADDRESS],
-        user_agent=_printable(environ.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
+        user_agent=printable(environ.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
         certificate_verified=environ.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
         certificate=environ.get("HTTP_X_SSL_CLIENT_CERT", ""),
         log_unknown=not unknown_macs.is_exceeded(source_of(address), shape.mac),
     )
 
 
-def _printable(text: str, length: int) -> str:
+def printable(text: str, length: int) -> str:
+    """The beginning of the text, with ? for each character that cannot be printed."""
     text = text[:length]
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

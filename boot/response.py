@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from boot import answers
 from boot.decision import Decision
+from boot.metrics import Refusal
 from boot.rate_limit import unknown_macs
 from boot.request import BootRequest
 from boot.shapes import maker_of
+from devices.models import Outcome
 from redirect.errors import ApiError, not_found, too_many_requests, unavailable
 from redirect.http.client_address import source_of
 
@@ -26,13 +28,13 @@ class Response:
     body: bytes = b""
 
 
-def response_to(request: BootRequest, decision: Decision) -> Response:
-    """Return the response for a decision, or 429 if the source is over its limit of unknown MACs."""
+def answer_to(request: BootRequest, decision: Decision) -> tuple[Response, Outcome | Refusal]:
+    """Return the response for a decision and its outcome; 429 if the source is over its limit of unknown MACs."""
     if decision.url is None and (wait := unknown_macs.hit(source_of(request.address), request.mac)):
-        return error_response(too_many_requests(wait))
+        return error_response(too_many_requests(wait)), Refusal.LIMITED
     if decision.settings_url is not None and (settings := _settings(request, decision.settings_url)):
-        return settings
-    return response_for(request.mac, decision)
+        return settings, decision.outcome
+    return response_for(request.mac, decision), decision.outcome
 
 
 def response_for(mac: str, decision: Decision) -> Response:

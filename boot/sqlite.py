@@ -122,6 +122,9 @@ def _time(time: datetime) -> str:
 class SQLiteRecorder:
     """One connection in one thread."""
 
+    from_replica = 0
+    owed = 0  # there is no replica
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phones")

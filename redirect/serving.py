@@ -5,7 +5,11 @@ processes of their own (SERVE=api), so that neither can starve the other; deploy
 """
 
 import os
+import stat
 import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 _port = os.environ.get("PORT") or "8000"
@@ -30,6 +34,39 @@ else:
 preload_app = True  # a worker that was killed is back at once
 keepalive = 30  # longer than nginx keeps an idle connection, so that it never writes into a closing one
 
+
+def _metrics_folder() -> str:
+    """Where the processes of this server keep their numbers: in memory, and nobody else's.
+
+    The name is the same at each start, so that a server that was killed leaves nothing behind for good.
+    """
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+    folder = Path(memory, f"phone-redirect-{os.getuid()}-{_port}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        sys.exit(f"{folder} belongs to another user. Remove it, or name another folder: PROMETHEUS_MULTIPROC_DIR.")
+    return str(folder)
+
+
+# Set before prometheus_client is imported, which looks for it once.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder())
+
+
+def on_starting(server: Any) -> None:
+    """Forget what an earlier server counted."""
+    from redirect import metrics
+
+    metrics.empty(os.environ[metrics.FOLDER])
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep what an ended worker has counted."""
+    from redirect import metrics
+
+    metrics.retire(worker.pid)
+
+
 # A worker that says nothing for half a minute is replaced; one that is to stop may finish what it answers.
 timeout = 30
 graceful_timeout = 20
@@ -41,5 +78,6 @@ forwarded_allow_ips = ""
 
 control_socket_disable = True  # nothing here is steered by a socket in somebody's home folder
 errorlog = "-"
-accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "on", "true", "yes"} else None
+accesslog = None  # the service writes the line of a request itself, and knows more: redirect/logs.py
+logger_class = "redirect.worker.ServerLog"
 loglevel = (os.environ.get("LOG_LEVEL") or "info").lower()

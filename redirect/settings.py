@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from redirect import logs
 from redirect.db import address
 from redirect.db.timeouts import Connection, PooledConnection
 
@@ -86,6 +87,10 @@ LOGIN_BLOCK = timedelta(minutes=number("LOGIN_BLOCK_MINUTES", 15, least=1))
 # Each process counts for itself and has its share, so that all together never allow more.
 UNKNOWN_MAC_LIMIT_PER_SOURCE = -(-number("UNKNOWN_MAC_LIMIT_PER_SOURCE", 120) // number("WEB_WORKERS", 1, least=1))
 
+# Who may read /metrics: these addresses or networks, and whoever has the token. Neither is set: 404 for all.
+METRICS_ADDRESSES = networks("METRICS_ADDRESSES")
+METRICS_TOKEN = secret("METRICS_TOKEN") if env.str("METRICS_TOKEN", default="") else ""
+
 # How long the access log is kept.
 ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 
@@ -128,6 +133,8 @@ MIDDLEWARE = [
     "boot.middleware.BootMiddleware",  # a phone needs nothing of what stands below
     "redirect.http.chunked_body.ChunkedBodyMiddleware",
     "django_guid.middleware.guid_middleware",
+    "redirect.observe.ObserveMiddleware",
+    "operations.any_host.AnyHostMiddleware",
     "api.middleware.APIMiddleware",
     "redirect.http.body_limit.BodyLimitMiddleware",
     "audit.middleware.AuditMiddleware",  # behind the two that know the address and the request's id
@@ -347,23 +354,8 @@ DJANGO_GUID = {
     "EXPOSE_HEADER": False,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
-    "formatters": {
-        "line": {
-            "format": "{asctime} {levelname} {name} request={correlation_id} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    "loggers": {
-        "django_guid": {"level": "WARNING"},
-        "django_tasks": {"level": "WARNING"},
-        "django_tasks_db": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},  # a 4xx is the client's affair
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # and so is a wrong Host
-    },
-}
+LOG_FORMAT = env.str("LOG_FORMAT", default="line").lower()
+if LOG_FORMAT not in logs.FORMATS:
+    raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT} must be line or json.")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL, requests=flag("ACCESS_LOG", default=False))

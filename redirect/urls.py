@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 
 from api import exceptions
 from desk import error_pages
-from operations import health, start_page
+from operations import health, metrics, start_page
 
 
 def by_face(name: str) -> Callable[..., HttpResponse]:
@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/v1/", include("api.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]

@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import gunicorn.http.message
 import gunicorn.util
 import httptools
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
+from redirect import logs
 from redirect.http import refusal
 
 CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -113,6 +115,17 @@ class PhoneWorker(UvicornWorker):  # type: ignore[misc]
     def _install_sigquit_handler(self) -> None:
         # What the master says when it is told SIGINT; uvicorn's own worker would go on until it is killed.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
+
+
+class ServerLog(Logger):  # type: ignore[misc]
+    """gunicorn's log, and so uvicorn's, in the form of the service's."""
+
+    def setup(self, cfg: Any) -> None:
+        """Prepare the log by gunicorn's settings."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.formatter((os.environ.get("LOG_FORMAT") or "line").lower()))
+            handler.addFilter(logs.RequestId())
 
 
 class APIWorker(ThreadWorker):  # type: ignore[misc]

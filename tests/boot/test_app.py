@@ -273,6 +273,9 @@ def test_one_ipv6_network_is_one_source(settings: Settings):
 
 
 class UnavailableRecorder:
+    from_replica = 0
+    owed = 0
+
     async def open(self) -> None:
         pass
 

@@ -21,6 +21,9 @@ BAD = "00908FBAD000"
 class FakeRecorder:
     """Knows every MAC but those that begin with FF; `faults` are raised by the next calls, one each."""
 
+    from_replica = 0
+    owed = 0
+
     def __init__(self, *faults: Exception | None, bad: str | None = None) -> None:
         self.batches: list[list[str]] = []
         self.faults = list(faults)

@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -49,6 +50,9 @@ SELECT EXISTS (
 # locked. A device that another transaction has locked is read, answered and logged without a lock (`counted` is
 # false), and COUNT_DEFERRED counts the request a moment later: a phone never waits for a bulk call. The time of a
 # location is written only if its row is free, too. The rule of the outcome is that of boot/decision.py.
+#
+# Time and status are those of the last answer. A request that is recorded late is no later answer than one with a
+# greater time; a time above `clock`, the present, was written before the clock was set back.
 RECORD_REQUESTS = """
 WITH denied AS MATERIALIZED (
     SELECT array_agg(name) AS names FROM devices_deniedcertificate WHERE name = ANY(%(names)s::text[])
@@ -90,10 +94,15 @@ WITH denied AS MATERIALIZED (
 ), counted AS (
     UPDATE devices_device d
     SET num_requests = d.num_requests + a.requests,
-        last_access = greatest(d.last_access, %(now)s::timestamptz),
-        last_access_status = CASE WHEN d.last_access > %(now)s::timestamptz THEN d.last_access_status
+        last_access = CASE WHEN d.last_access > %(now)s::timestamptz AND d.last_access <= %(clock)s::timestamptz
+                           THEN d.last_access ELSE %(now)s::timestamptz END,
+        last_access_status = CASE WHEN d.last_access > %(now)s::timestamptz
+                                       AND d.last_access <= %(clock)s::timestamptz THEN d.last_access_status
                                   WHEN a.redirected THEN 'Success' ELSE 'Fail' END,
-        certificate_seen = CASE WHEN a.proven THEN %(now)s::timestamptz ELSE d.certificate_seen END
+        certificate_seen = CASE WHEN a.proven IS NOT TRUE
+                                     OR (d.certificate_seen > %(now)s::timestamptz
+                                         AND d.certificate_seen <= %(clock)s::timestamptz)
+                                THEN d.certificate_seen ELSE %(now)s::timestamptz END
     FROM (SELECT device_id, count(*) AS requests, bool_or(outcome = 'Redirected') AS redirected,
                  bool_or(problem = '') AS proven
           FROM answered WHERE counted GROUP BY device_id) a
@@ -101,7 +110,7 @@ WITH denied AS MATERIALIZED (
 ), idle AS MATERIALIZED (
     SELECT id FROM locations_location
     WHERE id IN (SELECT location_id FROM answered WHERE outcome = 'Redirected')
-      AND (last_access IS NULL OR last_access < %(now)s::timestamptz)
+      AND (last_access IS NULL OR last_access < %(now)s::timestamptz OR last_access > %(clock)s::timestamptz)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), handed_out AS (
     UPDATE locations_location l SET last_access = %(now)s::timestamptz FROM idle WHERE l.id = idle.id
@@ -134,10 +143,15 @@ WITH due AS MATERIALIZED (
 ), counted AS (
     UPDATE devices_device d
     SET num_requests = d.num_requests + late.requests,
-        last_access_status = CASE WHEN d.last_access > late.last_access THEN d.last_access_status
+        last_access_status = CASE WHEN d.last_access > late.last_access
+                                       AND d.last_access <= %(clock)s::timestamptz THEN d.last_access_status
                                   WHEN late.outcome = 'Redirected' THEN 'Success' ELSE 'Fail' END,
-        last_access = greatest(d.last_access, late.last_access),
-        certificate_seen = greatest(d.certificate_seen, late.certificate_seen)
+        last_access = CASE WHEN d.last_access > late.last_access AND d.last_access <= %(clock)s::timestamptz
+                           THEN d.last_access ELSE late.last_access END,
+        certificate_seen = CASE WHEN late.certificate_seen IS NULL
+                                     OR (d.certificate_seen > late.certificate_seen
+                                         AND d.certificate_seen <= %(clock)s::timestamptz)
+                                THEN d.certificate_seen ELSE late.certificate_seen END
     FROM late WHERE d.id = late.device_id
 ), done AS (
     UPDATE devices_access a SET counted = true FROM due
@@ -165,8 +179,8 @@ def names_in(batch: Sequence[BootRequest]) -> str:
     return literal({name for request in batch for name in request.certificate_names})
 
 
-def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
-    """Return what RECORD_REQUESTS is executed with."""
+def parameters(batch: Sequence[BootRequest], clock: datetime | None = None) -> dict[str, Any]:
+    """Return what RECORD_REQUESTS is executed with; `clock` is the present, if the requests are recorded late."""
     time = max(request.time for request in batch)
     names = [request.certificate_names or (None, None) for request in batch]
     return {
@@ -183,6 +197,7 @@ def parameters(batch: Sequence[BootRequest]) -> dict[str, Any]:
         "kinds": literal([request.shape.kind for request in batch]),
         "log_unknown": literal([request.log_unknown for request in batch]),
         "time": time,
+        "clock": clock or time,
         "now": time.replace(microsecond=0),  # times are told in whole seconds: manual chapter 12
     }
 
@@ -242,7 +257,7 @@ class PostgreSQLRecorder:
         if self._uncounted and self._primary.connected.is_set():
             # The next process counts what this one leaves.
             with suppress(DatabaseUnavailable, SerializationConflict, StatementRejected):
-                await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
+                await self._primary.execute(COUNT_DEFERRED, _present(), SECONDS_FOR_A_STATEMENT)
         for server in (self._primary, self._replica):
             if server is not None:
                 await server.close()
@@ -281,7 +296,7 @@ class PostgreSQLRecorder:
             self._replaying = None
 
     async def _replay_one(self, unrecorded: UnrecordedBatch) -> None:
-        values = parameters(unrecorded.batch)
+        values = parameters(unrecorded.batch, datetime.now(UTC))
         if unrecorded.backend is not None:
             await self._primary.execute(END_BACKEND, {"pid": unrecorded.backend}, SECONDS_TO_REPLAY)
             key = {"macs": values["macs"], "time": values["time"]}
@@ -302,7 +317,7 @@ class PostgreSQLRecorder:
             due = 1
             while due:
                 await asyncio.sleep(SECONDS_UNTIL_COUNTED)
-                ((due, _),) = await self._primary.execute(COUNT_DEFERRED, {}, SECONDS_FOR_A_STATEMENT)
+                ((due, _),) = await self._primary.execute(COUNT_DEFERRED, _present(), SECONDS_FOR_A_STATEMENT)
             self._uncounted = False
         except (DatabaseUnavailable, SerializationConflict, StatementRejected) as error:
             logger.error(
@@ -312,12 +327,16 @@ class PostgreSQLRecorder:
             self._counting = None
 
 
+def _present() -> dict[str, Any]:
+    return {"clock": datetime.now(UTC)}
+
+
 def count_deferred() -> int:
     """Count the requests of devices that were locked, over Django's connection; return how many were counted."""
     total = 0
     while connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(COUNT_DEFERRED)
+            cursor.execute(COUNT_DEFERRED, _present())
             _, done = cursor.fetchone()
         total += done
         if not done:

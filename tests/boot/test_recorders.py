@@ -31,7 +31,7 @@ from boot.shapes import Kind, Shape
 from boot.sqlite import SQLiteRecorder
 from devices.models import Access, AccessStatus, DeniedCertificate, Device, Outcome
 from locations.models import Location
-from tests.conftest import Cast, make_device, make_location
+from tests.conftest import Cast, make_access, make_device, make_location
 
 postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs row locks")
 sqlite_only = pytest.mark.skipif(connection.vendor == "postgresql", reason="needs SQLite's one writer")
@@ -181,14 +181,46 @@ def test_locations_are_touched_when_they_are_handed_out_only(cast: Cast):
 def test_a_request_that_is_recorded_late_turns_no_time_back(cast: Cast):
     if connection.vendor != "postgresql":
         pytest.skip("requests are recorded late only behind a replica")
-    device = make_device(cast.provider, location=make_location(cast.provider))
+    location = make_location(cast.provider)
+    strict = make_location(cast.provider, mutual_auth=True)
+    device, refused = make_device(cast.provider, location=location), make_device(cast.provider, location=strict)
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    record([boot_request(device.mac, at=now)])
-    Device.objects.update(location=None)
-    record([boot_request(device.mac, at=now - timedelta(minutes=1))])
-    device.refresh_from_db()
-    assert (device.num_requests, device.last_access, device.last_access_status) == (2, now, AccessStatus.SUCCESS)
+    record([boot_request(mac, CertificateStatus.VERIFIED, now) for mac in (device.mac, refused.mac)])
+    late = [boot_request(mac, at=now - timedelta(minutes=1)) for mac in (device.mac, refused.mac)]
+    late.append(boot_request(device.mac, CertificateStatus.VERIFIED, now - timedelta(minutes=1)))
+    with connection.cursor() as cursor:
+        cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters(late, now + timedelta(minutes=5)))
+    for it, requests in ((device, 3), (refused, 2)):
+        it.refresh_from_db()
+        assert (it.num_requests, it.last_access, it.last_access_status) == (requests, now, AccessStatus.SUCCESS)
+        assert it.certificate_seen == now
     assert set(Location.objects.values_list("last_access", flat=True)) == {now}
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_after_the_clock_is_set_back_the_last_answer_is_what_is_told(cast: Cast, locked: bool):
+    """Not the answer with the greatest time, which lies in the future now."""
+    location = make_location(cast.provider)
+    device = make_device(cast.provider, location=location)
+    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    record([boot_request(device.mac, CertificateStatus.VERIFIED, ahead)])
+    assert Location.objects.get().last_access == ahead
+
+    set_back = ahead - timedelta(hours=4)
+    record([boot_request(device.mac, CertificateStatus.VERIFIED, set_back)])
+    device.refresh_from_db()
+    assert (device.last_access, device.certificate_seen) == (set_back, set_back)
+    assert Location.objects.get().last_access == set_back
+
+    Device.objects.update(location=None, last_access=ahead, certificate_seen=ahead)
+    if locked and connection.vendor == "postgresql":  # as if another transaction had held the device
+        make_access(device, Outcome.NO_LOCATION, time=set_back, counted=False, certificate_problem="")
+        assert postgresql.count_deferred() == 1
+    else:
+        record([boot_request(device.mac, CertificateStatus.VERIFIED, set_back)])
+    device.refresh_from_db()
+    assert (device.num_requests, device.last_access_status) == (3, AccessStatus.FAIL)
+    assert (device.last_access, device.certificate_seen) == (set_back, set_back)
 
 
 def test_a_large_batch_is_a_handful_of_statements(cast: Cast, django_assert_max_num_queries: Any):

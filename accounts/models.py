@@ -242,13 +242,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 class TokenFamily(models.Model):
     """One login and the tokens that stem from it; deleting the row ends them all.
 
-    `refresh_jti` names the one refresh token that is not spent yet.
+    `refresh_jti` names the one refresh token that is not spent yet; `spent_jti` the one before it, when and by which
+    client (a digest) it was spent.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="token_families")
     refresh_jti = models.CharField(max_length=64)
     expires_at = models.DateTimeField()
+    spent_jti = models.CharField(max_length=64, default="", db_default="")
+    spent_at = models.DateTimeField(null=True)
+    spent_by = models.CharField(max_length=64, default="", db_default="")
 
     class Meta:
         verbose_name_plural = "token families"

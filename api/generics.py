@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.models import Group, User
 from accounts.permissions import Action
 from accounts.scope import Row
+from api import idempotency
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
@@ -33,6 +34,7 @@ class View(GenericAPIView[Any]):
     not_for_keys: ClassVar[tuple[str, ...]] = ()  # methods that take a user, not an API key
     query_parameters: ClassVar[tuple[str, ...]] = ()
     request_class: ClassVar[type[RequestSerializer]]
+    keeps_answers: ClassVar[bool] = True  # of a POST, for a repetition with the same Idempotency-Key
     http_method_names = ("get", "head", "post", "put", "delete")
 
     schema = ViewSchema()
@@ -51,6 +53,9 @@ class View(GenericAPIView[Any]):
         if request.method in self.allowed_methods:
             self.query = _query(request, self.query_parameters if request.method in SAFE_METHODS else ())
             self.depth = _depth(self.query)
+        if request.method == "POST" and self.keeps_answers and (key := idempotency.key_of(request)) is not None:
+            # REST framework looks for the handler after this.
+            self.post = idempotency.once(request, key, self.post)  # type: ignore[has-type]
 
     @property
     def user(self) -> User:

@@ -19,6 +19,7 @@ from api.serializers import Error, RequestSerializer
 from api.users import PASSWORD, PASSWORD_RULES, USER, UserSerializer
 from audit.models import Event
 from audit.recording import record
+from redirect.http.client_address import source_of
 
 
 @example({"userName": "aviu", "password": "correct horse 7"})
@@ -71,7 +72,9 @@ class LoginAnswer(serializers.Serializer[Any]):
     access_token = serializers.CharField(help_text="Opens the API.")
     token_type = serializers.ChoiceField(choices=["Bearer"])
     expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
-    refresh_token = serializers.CharField(help_text="Good for one `POST /refresh`.")
+    refresh_token = serializers.CharField(
+        help_text="Good for one `POST /refresh`, which may be repeated within 10 seconds."
+    )
     id_token = serializers.CharField(help_text="Tells a user interface who logged in; opens nothing.")
     description = serializers.CharField()
 
@@ -104,6 +107,7 @@ LIMITED = refusal(429, "Too many attempts from this address, or too many at once
 class OpenView(View):
     """The base of what needs no token."""
 
+    keeps_answers = False  # no caller is known, and logging in twice does no harm
     permission_classes = (AllowAny,)
     authentication_classes = ()
     tag = "Login"
@@ -140,10 +144,12 @@ class RefreshView(OpenView):
     def post(self, request: Request) -> Response:
         """Get new tokens for a refresh token
 
-        Answers like the login. A refresh token is good for one use; its second use ends all tokens of the login,
-        as one of the two who have it is a thief.
+        Answers like the login. A refresh token is good for one use. The same client (address and `User-Agent`) may
+        send it again within 10 seconds, and gets the same new tokens: an answer may get lost. Any other second use
+        ends all tokens of the login, as one of the two who have it is a thief.
         """
-        return _login_answer(*tokens.rotate(self.read_body()["refresh_token"]))
+        client = f"{source_of(request.META['REMOTE_ADDR'])} {request.headers.get('User-Agent', '')}"
+        return _login_answer(*tokens.rotate(self.read_body()["refresh_token"], client))
 
 
 class ChangePasswordView(OpenView):
@@ -170,6 +176,7 @@ class ChangePasswordView(OpenView):
 class LogoutView(View):
     """POST /logout: ends the tokens of this login."""
 
+    keeps_answers = False  # the token of a repetition is not valid any more
     permission_classes = (LoggedIn,)
     tag = "Login"
     operation_ids: ClassVar = {"POST": "logout"}

@@ -25,7 +25,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from api import filter_grammar, pagination, parsers
+from api import filter_grammar, idempotency, pagination, parsers
 from api.fields import Schema
 from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
@@ -66,6 +66,8 @@ REASONS = {
           "Changed by another request, try again."),
     413: ("The request body is too large.", f"The request body is larger than {parsers.MAX_BYTES} bytes."),
     415: ("The request body is not `application/json`.", "Send the request body as application/json."),
+    422: ("The `Idempotency-Key` was sent with another body before.",
+          "This Idempotency-Key was sent with another body before: use a new key."),
     429: ("Too many requests.", "Too many requests."),
     503: ("The database is away or too slow. The description tells if a change may have been made all the same.",
           "Temporarily unavailable, try again."),
@@ -121,6 +123,13 @@ DEPTH = OpenApiParameter(
     {"type": "integer", "enum": [0, 1], "default": 1},
     description="0: only what belongs to the high-level groups of your scope; 1: also to their providers.",
 )
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{idempotency.PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description="A new one, such as a UUID, for each new request; the same one when it is sent again. "
+    "It is then done once, and the first answer is given again, for 24 hours.",
+)
 
 
 def unknown_parameter(name: str, known: Sequence[str]) -> str:
@@ -168,7 +177,8 @@ class ViewSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         in_path = [self._id_parameter()] if "{id}" in self.path else []
         in_query = [DEPTH] if self.method == "GET" and "depth" in self.view.query_parameters else []
-        return [*in_path, *in_query]
+        in_header = [IDEMPOTENCY_KEY] if self.method == "POST" and self.view.keeps_answers else []
+        return [*in_path, *in_query, *in_header]
 
     def _id_parameter(self) -> OpenApiParameter:
         declared: OpenApiParameter = self.view.id_parameter
@@ -209,6 +219,7 @@ class ViewSchema(AutoSchema):
         if self.method == "GET":
             return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
+        refused |= _refusals(422) if self.method == "POST" and self.view.keeps_answers else {}
         return refused if self.method == "DELETE" else refused | _refusals(400, 413, 415)
 
 

@@ -5,7 +5,8 @@ all of a user's, is deleting rows. Source: manual 1.1 and chapter 2; contract se
 """
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
@@ -17,8 +18,10 @@ from accounts.login import LoginFailed
 from accounts.models import TokenFamily, User
 from audit.models import Event
 from audit.recording import record
+from redirect.db.time import now
 
 FAMILY = "family"
+REPEATED_WITHIN = timedelta(seconds=10)
 
 # The library lets what the calendar says of an odd `exp` through; ValueError covers bad encodings.
 UNREADABLE = (TokenError, ValueError, OverflowError, OSError)
@@ -36,8 +39,8 @@ def open_family(user: User) -> dict[str, Any]:
 
     Raises LoginFailed if the user has another password by now than the one that was checked, or is gone.
     """
-    family = TokenFamily(user=user)
-    tokens = _tokens(family)
+    family = TokenFamily(user=user, refresh_jti=uuid.uuid4().hex)
+    tokens = _tokens(family, now())
     with transaction.atomic():
         same = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
         if same.select_for_update(no_key=True).values_list("pk").first() is None:
@@ -47,9 +50,11 @@ def open_family(user: User) -> dict[str, Any]:
     return tokens
 
 
-def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
-    """Spend a refresh token for new tokens. A token spent before ends its family.
+def rotate(refresh_token: str, client: str) -> tuple[User, dict[str, Any]]:
+    """Spend a refresh token for new tokens; `client` is where it comes from, by address and program.
 
+    A token that the same client has spent less than 10 s before is answered with the same tokens again: an answer
+    was lost, or two workers of one program came together. Any other token that was spent before ends its family.
     Raises InvalidToken (401).
     """
     try:
@@ -57,25 +62,44 @@ def rotate(refresh_token: str) -> tuple[User, dict[str, Any]]:
     except UNREADABLE as error:
         raise InvalidToken from error
     family = living_family(token)
-    tokens = _tokens(family)
-    # The condition decides between two that come with the same token: one of them is a thief.
+    spent_by = sha256(client.encode()).hexdigest()
+    family.refresh_jti = uuid.uuid4().hex
+    family.spent_at = now()
+    tokens = _tokens(family, family.spent_at)
+    # The condition decides between two that come with the same token at the same time.
     unspent = TokenFamily.objects.filter(pk=family.pk, refresh_jti=token["jti"])
-    if not unspent.update(refresh_jti=family.refresh_jti, expires_at=family.expires_at):
-        with transaction.atomic():
-            if family.delete()[0]:
-                record(Event.TOKENS_ENDED, family.user)
-        raise InvalidToken
-    return family.user, tokens
+    if unspent.update(
+        refresh_jti=family.refresh_jti,
+        expires_at=family.expires_at,
+        spent_jti=token["jti"],
+        spent_at=family.spent_at,
+        spent_by=spent_by,
+    ):
+        return family.user, tokens
+    family = living_family(token)
+    repeated = family.spent_jti == token["jti"] and family.spent_by == spent_by
+    if repeated and family.spent_at and timezone.now() - family.spent_at <= REPEATED_WITHIN:
+        return family.user, _tokens(family, family.spent_at)
+    with transaction.atomic():
+        if family.delete()[0]:
+            record(Event.TOKENS_ENDED, family.user)
+    raise InvalidToken
 
 
-def _tokens(family: TokenFamily) -> dict[str, Any]:
-    """New tokens of a family; notes the refresh token in the family, unsaved."""
+def _tokens(family: TokenFamily, issued: datetime) -> dict[str, Any]:
+    """The tokens that a family has since this moment; notes in the family until when, unsaved.
+
+    They follow from the row and the moment to the letter, so that they can be told again and need not be kept.
+    """
     access, refresh, identity = AccessToken(), RefreshToken(), IdToken()
     for token in access, refresh, identity:
+        token.set_iat(at_time=issued)
+        token.set_exp(from_time=issued, lifetime=token.lifetime)
+        token["jti"] = uuid.uuid5(uuid.UUID(family.refresh_jti), token.token_type).hex
         token["sub"] = str(family.user.pk)
         token[FAMILY] = str(family.pk)
+    refresh["jti"] = family.refresh_jti
     identity["login"] = family.user.login
-    family.refresh_jti = refresh["jti"]
     family.expires_at = datetime.fromtimestamp(refresh["exp"], UTC)
     return {
         "access_token": str(access),

@@ -57,3 +57,22 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         """Whether no attempt runs or will run."""
         return self.state in (JobState.DONE, JobState.FAILED)
+
+
+class KeptAnswer(models.Model):
+    """What a request was answered, for a repetition of it. Written and read by jobs/answers.py alone.
+
+    Neither the caller's key nor a word of the request or the answer stands here in clear.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    content = models.BinaryField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.status} of {self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -75,8 +75,15 @@ def not_found() -> ApiError:
 class Conflict(ApiError):
     """409: well formed and allowed, but the state of the data stands against it."""
 
-    def __init__(self, description: str = "Changed by another request, try again.") -> None:
+    def __init__(self, description: str) -> None:
         super().__init__(409, description)
+
+
+class ChangedMeanwhile(Conflict):
+    """409: lost to another request; the same may succeed when it is tried again."""
+
+    def __init__(self) -> None:
+        super().__init__("Changed by another request, try again.")
 
 
 class TooManyAttempts(ApiError):
@@ -87,9 +94,9 @@ class TooManyAttempts(ApiError):
         super().__init__(429, description, headers={"Retry-After": str(self.retry_after)})
 
 
-def conflict(description: str = "Changed by another request, try again.") -> Conflict:
-    """See the class."""
-    return Conflict(description)
+def conflict(description: str = "") -> Conflict:
+    """409 with this sentence; without one, that another request came first."""
+    return Conflict(description) if description else ChangedMeanwhile()
 
 
 def too_many_requests(retry_after: int, description: str = "Too many requests.") -> TooManyAttempts:

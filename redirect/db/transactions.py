@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.db import OperationalError, transaction
 
 from redirect.db.failures import Failure, failure_of
-from redirect.errors import Conflict
+from redirect.errors import ChangedMeanwhile
 
 ATTEMPTS = 3
 
@@ -18,7 +18,7 @@ class LostRace(Exception):
 
 
 def in_transaction(work: Callable[[], Result]) -> Result:
-    """Run `work` in a transaction, again if it lost a race; raises Conflict if it lost three times."""
+    """Run `work` in a transaction, again if it lost a race; raises ChangedMeanwhile if it lost three times."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
@@ -28,7 +28,7 @@ def in_transaction(work: Callable[[], Result]) -> Result:
         except OperationalError as error:
             if not lost_race(error):
                 raise
-    raise Conflict
+    raise ChangedMeanwhile
 
 
 def lost_race(exception: Exception) -> bool:

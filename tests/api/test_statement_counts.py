@@ -62,6 +62,17 @@ def test_create(administrator: Api, cast: Cast, existing: str, override: bool) -
     assert_length_does_not_matter(lambda texts: administrator.post("/devices", body | {"macList": texts}), 201)
 
 
+def test_create_with_an_idempotency_key(administrator: Api, cast: Cast) -> None:
+    body = {"group": cast.provider.pk, "overrideCurrentAssociation": False}
+
+    def create(texts: list[str]) -> Any:
+        administrator.headers["Idempotency-Key"] = texts[0]
+        return administrator.post("/devices", body | {"macList": texts})
+
+    assert_length_does_not_matter(create, 201)
+    assert_length_does_not_matter(create, 201)  # given again
+
+
 def test_create_with_invalid_macs(administrator: Api, cast: Cast) -> None:
     body = {"group": cast.provider.pk, "overrideCurrentAssociation": False}
     assert_length_does_not_matter(

@@ -290,10 +290,53 @@ def test_the_refresh_token_rotates(ada: User) -> None:
     assert TokenFamily.objects.count() == 1
 
 
+def test_a_token_sent_again_at_once_gets_the_same_tokens(ada: User) -> None:
+    """By the same client, whose answer was lost, or two of whose workers came together."""
+    opened = log_in()
+    renewed = refresh(opened["refresh_token"])
+    assert renewed.status_code == 200
+    for _ in range(2):
+        again = refresh(opened["refresh_token"])
+        assert (again.status_code, again.content) == (200, renewed.content)
+    # Both go on with the new pair, which is one token to spend.
+    assert ask("Bearer " + renewed.json()["access_token"]).status_code == 200
+    assert refresh(renewed.json()["refresh_token"]).status_code == 200
+    assert TokenFamily.objects.count() == 1
+
+
+@pytest.mark.parametrize(("address", "program"), [("192.0.2.9", "a"), ("127.0.0.1", "b")])
+def test_a_token_sent_again_by_another_client_ends_the_family(ada: User, address: str, program: str) -> None:
+    opened = log_in()
+
+    def refresh_from(address: str, program: str) -> Any:
+        return Client().post(
+            "/api/v1/refresh",
+            {"refresh_token": opened["refresh_token"]},
+            content_type="application/json",
+            headers={"User-Agent": program},
+            REMOTE_ADDR=address,
+        )
+
+    renewed = refresh_from("127.0.0.1", "a").json()
+    assert refresh_from("127.0.0.1", "a").json() == renewed
+    assert refused(refresh_from(address, program))
+    assert refused(refresh_from("127.0.0.1", "a"))
+    assert refused(ask("Bearer " + renewed["access_token"]))
+
+
+def test_the_token_before_the_last_ends_the_family(ada: User) -> None:
+    opened = log_in()
+    renewed = refresh(opened["refresh_token"]).json()
+    assert refresh(renewed["refresh_token"]).status_code == 200
+    assert refused(refresh(opened["refresh_token"]))
+    assert refused(refresh(renewed["refresh_token"]))
+
+
 def test_a_spent_token_ends_the_whole_family(ada: User) -> None:
     """One of the two who have it stole it. Other logins of the user go on."""
     opened, other = log_in(), log_in()
     renewed = refresh(opened["refresh_token"]).json()
+    TokenFamily.objects.exclude(spent_at=None).update(spent_at=timezone.now() - timedelta(seconds=11))
     assert refused(refresh(opened["refresh_token"]))
     for family in opened, renewed:
         assert refused(ask("Bearer " + family["access_token"]))

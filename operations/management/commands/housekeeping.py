@@ -15,7 +15,7 @@ from audit import retention
 from boot.postgresql import count_deferred
 from devices import access_log
 from devices.imports import imports
-from jobs import runner
+from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
@@ -53,6 +53,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Audit log: {pruned} entries deleted")
         self.stdout.write(f"Imports given up: {imports.forget_old()}")
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
+        self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
         run.ended = timezone.now()
         run.save()
         told = warnings()

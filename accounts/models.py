@@ -242,8 +242,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 class TokenFamily(models.Model):
     """One login and the tokens that stem from it; deleting the row ends them all.
 
-    `refresh_jti` names the one refresh token that is not spent yet; `spent_jti` the one before it, when and by which
-    client (a digest) it was spent.
+    `refresh_jti` names the one refresh token that is not spent yet; `spent_jti` the one before it, which was
+    spent at that moment by that client (a digest).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,7 +1,7 @@
 """Work that a caller may ask for twice, and that is done once: the answer is kept in the transaction of the work.
 
-A row is found by a digest of who asks, where, and the caller's key; the answer is encrypted by a secret that only a
-caller who knows the key can have made again. So an answer may hold a secret, and a body a password.
+A row is found by a digest of who asks, where, and the caller's key; the answer is encrypted by a secret that only
+a caller who knows the key can have made again. So an answer may hold a secret, and a body a password.
 """
 
 import hmac

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -158,12 +159,21 @@ class Integrator:
         self.token: str = answer["access_token"]
         self._headers["Authorization"] = f"Bearer {self.token}"
 
-    def call(self, method: str, path: str, body: object = None, **query: object) -> tuple[int, Any]:
-        """Status and JSON of a call below /api/v1; status 0 if there was no answer."""
+    def another(self, port: int) -> "Integrator":
+        """A connection of its own with the same token."""
+        other = copy(self)
+        other._connection = http.client.HTTPConnection(HOST, port, timeout=self._connection.timeout)
+        return other
+
+    def call(
+        self, method: str, path: str, body: object = None, *, key: str | None = None, **query: object
+    ) -> tuple[int, Any]:
+        """Status and JSON of a call below /api/v1, with an Idempotency-Key; status 0 if there was no answer."""
+        headers = self._headers | ({"Idempotency-Key": key} if key else {})
         address = f"/api/v1{path}" + (f"?{urlencode(query)}" if query else "")
         began = time.perf_counter()
         try:
-            self._connection.request(method, address, None if body is None else json.dumps(body), self._headers)
+            self._connection.request(method, address, None if body is None else json.dumps(body), headers)
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):

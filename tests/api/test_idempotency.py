@@ -69,11 +69,11 @@ def test_it_is_done_once_and_answered_alike(administrator: Api, cast: Cast, post
     path, body = POSTS[post](cast)
     first = send(administrator, path, body)
     assert first.status_code in (200, 201), first.content
-    rows = [list(model.objects.values()) for model in MODELS]  # type: ignore[attr-defined]
+    rows = [list(model.objects.values()) for model in MODELS]
     entries = Entry.objects.count()
     for _ in range(2):
         assert seen(send(administrator, path, body)) == seen(first)
-    assert [list(model.objects.values()) for model in MODELS] == rows  # type: ignore[attr-defined]
+    assert [list(model.objects.values()) for model in MODELS] == rows
     assert Entry.objects.count() == entries
 
 

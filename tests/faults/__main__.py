@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from tests.faults import crowds, database, upkeep
+from tests.faults import crowds, database, retries, upkeep
 from tests.faults.site import site
 
 FAULTS = {
@@ -27,6 +27,8 @@ FAULTS = {
         database.restart_replica,
         database.freeze,
         database.freeze_replica,
+        retries.same_key,
+        retries.lost_answers,
         crowds.locks,
         crowds.bulk,
         crowds.logins,

@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg test-browser check format lock fuzz faults bench bench-desk clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock dist install-test fuzz faults bench bench-desk clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,13 @@ lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.lock
 	@$(LOCK) $(ARGS) pyproject.toml --group bench -o requirements-bench.lock
 	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
+
+dist: env ## build the wheel that docs/install.md installs: dist/
+	@rm -rf dist; .tools/bin/uv build --quiet --wheel --no-build-isolation --python .venv/bin/python --out-dir dist
+	@cp requirements.lock dist/; ls dist
+
+install-test: dist ## install the wheel into a fresh environment, start it, and ask it
+	@.venv/bin/python tools/install_test
 
 fuzz: env ## send a running service what its own OpenAPI document allows, and more
 	@.venv/bin/python -m tests.fuzz $(ARGS)

@@ -18,13 +18,16 @@ from redirect import logs
 from redirect.db import address
 from redirect.db.timeouts import Connection, PooledConnection
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
-STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+CODE_DIR = Path(__file__).resolve().parent.parent
+# Installed as a package, the service keeps nothing beside its code.
+BASE_DIR = CODE_DIR if (CODE_DIR / "manage.py").exists() else Path.cwd()
 
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = BASE_DIR / env.str("VAR_DIR", default="var")
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 def secret(name: str) -> str:
@@ -161,7 +164,7 @@ APPEND_SLASH = False  # nothing under /api is answered by a redirect
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "redirect" / "templates", BASE_DIR / "api" / "templates"],
+        "DIRS": [CODE_DIR / "redirect" / "templates", CODE_DIR / "api" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -8,8 +8,11 @@ import socket
 import stat
 import subprocess
 import sys
+import tomllib
+import zipfile
 from pathlib import Path
 
+import django
 import pytest
 import yaml
 
@@ -159,3 +162,67 @@ def test_nginx_knows_what_is_no_phones() -> None:
         known = re.compile("|".join(listed))
         assert all(known.search(f"/{name}") for name in own)
         assert not known.search("/00908F9D8992")
+
+
+def test_the_wheel_has_every_file_of_every_package(tmp_path: Path) -> None:
+    """Templates, static files, migrations and tables are no Python, and are easily left behind."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    kept = {
+        str(file.relative_to(ROOT))
+        for package in packages
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert inside == kept
+    assert set(packages) == set(project["tool"]["importlinter"]["root_packages"])
+
+
+def test_the_licences_are_listed_and_allowed() -> None:
+    listed = subprocess.run([sys.executable, "tools/licences"], cwd=ROOT, capture_output=True, text=True)
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout == (ROOT / "docs/licences.md").read_text(), "tools/licences > docs/licences.md"
+
+
+@pytest.mark.parametrize(
+    "licence", ["GPL-3.0-only", "AGPL-3.0", "GNU General Public License v3", "", "Proprietary"]
+)
+def test_a_licence_that_binds_the_service_is_refused(licence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = runpy.run_path(str(ROOT / "tools/licences"))
+    monkeypatch.setitem(module["table"].__globals__, "licence_of", lambda package: licence)
+    with pytest.raises(ValueError, match="is under"):
+        module["table"]()
+
+
+@pytest.mark.parametrize("licence", ["LGPL-3.0-only", "MIT", "Apache-2.0 OR BSD-3-Clause", "MPL-2.0 AND MIT"])
+def test_a_licence_that_does_not_is_allowed(licence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = runpy.run_path(str(ROOT / "tools/licences"))
+    monkeypatch.setitem(module["table"].__globals__, "licence_of", lambda package: licence)
+    assert f"| {licence} |" in module["table"]()
+
+
+def redirect_service(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = "from redirect.command_line import main; main()"
+    return subprocess.run([sys.executable, "-c", command, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_manages_and_refuses_what_it_does_not_know() -> None:
+    assert redirect_service("manage", "version").stdout.strip() == django.get_version()
+    assert "usage: redirect-service housekeeping" in redirect_service("housekeeping", "--help").stdout
+    assert "usage: redirect-service run_jobs" in redirect_service("jobs", "--help").stdout
+    assert redirect_service("--version").returncode == 0
+    unknown = redirect_service("nothing")
+    assert (unknown.returncode, "invalid choice: 'nothing'" in unknown.stderr) == (2, True)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is missing")
+def test_systemd_has_nothing_to_say_about_the_units() -> None:
+    checked = subprocess.run(["tools/units"], cwd=ROOT, capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.count("Overall exposure") == 3

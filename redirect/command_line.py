@@ -1,0 +1,56 @@
+"""The command `redirect-service`, for a service that was installed as a package."""
+
+import argparse
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+COMMANDS = {
+    "serve": "serve phones, API and admin, as the environment says (SERVE, HOST, PORT, WEB_WORKERS)",
+    "jobs": "do imports and large bulk actions; a service of its own, beside `serve`",
+    "housekeeping": "the daily upkeep, for a timer",
+    "manage": "any command of manage.py: migrate, collectstatic, createsuperuser, import_devices, ...",
+}
+
+
+def main() -> None:
+    """Run the command that stands in sys.argv. Ends the process with its exit code."""
+    parser = argparse.ArgumentParser(prog="redirect-service", description=__doc__)
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_text in COMMANDS.items():
+        # What follows is for the command itself, --help too.
+        commands.add_parser(name, help=help_text, add_help=False)
+    chosen, arguments = parser.parse_known_args(sys.argv[1:2])
+    arguments = sys.argv[2:]
+    match chosen.command:
+        case "serve":
+            _serve(arguments)
+        case "jobs":
+            _manage(["run_jobs", *arguments])
+        case "housekeeping":
+            _manage(["housekeeping", *arguments])
+        case _:
+            _manage(arguments)
+
+
+def _version() -> str:
+    try:
+        return version("phone-redirect-service")
+    except PackageNotFoundError:
+        return "a checkout"
+
+
+def _serve(arguments: list[str]) -> None:
+    # The server takes this process over, so that a signal reaches it and nothing else.
+    os.execv(  # noqa: S606
+        sys.executable, [sys.executable, "-m", "gunicorn", "-c", "python:redirect.serving", *arguments]
+    )
+
+
+def _manage(arguments: list[str]) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
+    os.environ.setdefault("DATABASE_DEADLINES", "off")  # as manage.py does
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["redirect-service", *arguments])

@@ -4,16 +4,20 @@ A phone is answered in the same bytes under WSGI (boot/middleware.py). Source: c
 that the manual only names).
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from django.db import connections
+
 from boot import request, request_log
 from boot.batcher import Batcher
 from boot.database import open_recorder
+from boot.hints import hints, may_stand_in
 from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
-from boot.request import BootRequest
+from boot.request import BootRequest, UnknownRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import is_own
 from devices.models import Outcome
@@ -26,6 +30,16 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
+HINTS_WAIT = 1.0  # seconds, in which hints gather
+
+
+def _write_hints() -> None:
+    try:
+        hints.write()
+    finally:
+        connections.close_all()  # those of this thread, which writes once in a while
+
+
 class BootApplication:
     """Answers phones by way of the batcher, passes the service's own addresses on to `django`, and answers 404 to
     everything else: phones ask for many files that are no phone's.
@@ -34,6 +48,7 @@ class BootApplication:
     def __init__(self, django: Application) -> None:
         self.django = django
         self._batcher: Batcher | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -44,6 +59,8 @@ class BootApplication:
         if boot_request is None and is_own(request.path_of(scope), request.own_segments()):
             await self.django(scope, receive, send)
             return
+        if boot_request is None and may_stand_in(request.user_agent_of(scope)):
+            self._note_hint(request.unknown_from_scope(scope))
         response, outcome = await self._respond(boot_request, scope["method"])
         count_refusal(outcome)
         if logs.is_logged():
@@ -66,6 +83,18 @@ class BootApplication:
         except DatabaseUnavailable:
             return unavailable_response(), Refusal.UNAVAILABLE
         return answer_to(boot_request, decision)
+
+    def _note_hint(self, unknown: UnknownRequest) -> None:
+        if hints.note(unknown) and self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_hints())
+
+    async def _keep_hints(self) -> None:
+        """Write, a moment later and beside the phones, what the User-Agents of this moment hint at."""
+        try:
+            await asyncio.sleep(HINTS_WAIT)
+            await asyncio.to_thread(_write_hints)
+        finally:
+            self._keeping = None
 
     def _open_batcher(self) -> Batcher:
         if self._batcher is None:

@@ -11,6 +11,7 @@ from boot.connection import ReconnectingConnection
 from boot.decision import Decision, DeviceRecord, decide
 from boot.recorder import Recorder
 from boot.request import BootRequest
+from devices.hints import Hint, keep
 from redirect.db import address
 from redirect.db.arrays import literal
 
@@ -54,6 +55,15 @@ def look_up(mac: str) -> DeviceRecord | None:
         else:
             records = sqlite.look_up(connection.connection, [mac])
     return records.get(mac)
+
+
+def keep_hints(hints: list[Hint]) -> None:
+    """Write hints of User-Agents over Django's connection. Raises django.db.Error."""
+    if connection.vendor == "postgresql":
+        keep(hints)
+    else:
+        with _short_busy_timeout(), transaction.atomic():
+            keep(hints)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from boot import database, device_ca, request, request_log
+from boot.hints import hints, may_stand_in
 from boot.metrics import REQUESTS, Refusal, count_refusal
 from boot.request import BootRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
@@ -31,6 +32,10 @@ class BootMiddleware:
         boot_request = request.from_environ(http_request.META)
         if boot_request is None and is_own(from_environ(http_request.META)[0], request.own_segments()):
             return self.get_response(http_request)
+        if boot_request is None and may_stand_in(http_request.META.get("HTTP_USER_AGENT", "")):
+            path = from_environ(http_request.META)[0]
+            if hints.note(request.unknown_from_environ(http_request.META, path)):
+                hints.write()
         response, outcome = _respond(boot_request, http_request.method)
         count_refusal(outcome)
         if logs.is_logged():

@@ -5,7 +5,7 @@ from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from django.conf import settings
@@ -85,6 +85,15 @@ class BootRequest:
         return subject(self.certificate) if self.certificate else None
 
 
+class UnknownRequest(NamedTuple):
+    """A request that is no phone's, as it is kept where its User-Agent hints at one."""
+
+    time: datetime
+    path: str
+    address: str
+    user_agent: str
+
+
 @dataclass(slots=True)
 class PendingRequest:
     """A request that is not answered yet, with the future of its decision."""
@@ -123,6 +132,28 @@ def from_environ(environ: dict[str, Any]) -> BootRequest | None:
     path, query = raw_target(environ)
     shape = look(path, query, environ.get("HTTP_USER_AGENT", ""), own=own_segments())
     return None if shape is None else _request(shape, path, environ)
+
+
+def user_agent_of(scope: MutableMapping[str, Any]) -> str:
+    """Return the User-Agent of an ASGI scope, "" without one."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "")
+
+
+def unknown_from_scope(scope: MutableMapping[str, Any]) -> UnknownRequest:
+    """Return the request in an ASGI scope that `from_scope` has found to be no phone's."""
+    environ = environ_of(scope)
+    apply_forwarded(environ)
+    return unknown_from_environ(environ, path_of(scope))
+
+
+def unknown_from_environ(environ: dict[str, Any], path: bytes) -> UnknownRequest:
+    """Return the request in a WSGI environment that `from_environ` has found to be no phone's."""
+    return UnknownRequest(
+        time=datetime.now(UTC),
+        path=printable(path[:MAX_PATH].decode("latin-1"), MAX_PATH),
+        address=environ.get("REMOTE_ADDR", "")[:MAX_ADDRESS],
+        user_agent=printable(environ.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
+    )
 
 
 def path_of(scope: MutableMapping[str, Any]) -> bytes:

@@ -16,11 +16,13 @@ from boot.diagnosis import Diagnosis, ago, answer_now, diagnose, exact, moment
 from boot.shapes import look, maker_of
 from desk import audit_words
 from desk.charts import Chart, chart
+from devices.hints import Hint
 from devices.models import Access, Device
 
 REQUESTS_SHOWN = 20
 CHANGES_SHOWN = 20
 DAYS_DRAWN = 30
+HINT_AFTER = timedelta(hours=1)  # phones that boot well ask for other files right after
 REQUESTS_DRAWN = 20_000  # a phone that asks every second must not make its own page slow
 
 
@@ -57,6 +59,8 @@ class DevicePage:
     certificate: Access | None  # the newest request that came with a certificate
     certificate_shown: str | None
     requests: list[RequestLine]
+    hint: Hint | None  # a request that was no phone's, whose User-Agent carries the MAC
+    hint_ago: str
     chart: Chart
     chart_summary: str
     changes: list[Change]
@@ -79,6 +83,7 @@ def gather(pk: int) -> DevicePage:
     last = latest[0] if latest else None
     certificate = drawn.filter(certificate_subject__isnull=False).order_by("-time", "-pk").first()
     requests_by_day = _chart(drawn, since, now)
+    hint = _hint(device)
     return DevicePage(
         device=device,
         diagnosis=diagnose(
@@ -94,12 +99,21 @@ def gather(pk: int) -> DevicePage:
         certificate=certificate,
         certificate_shown=moment(certificate.time, now) if certificate else None,
         requests=[_line(access, device, now) for access in latest],
+        hint=hint,
+        hint_ago=ago(hint.time, now) if hint else "",
         chart=requests_by_day,
         chart_summary=_summary(requests_by_day),
         changes=_changes(history.of_mac(device.mac)[:CHANGES_SHOWN], now),
         days_kept=settings.ACCESS_LOG_DAYS,
         days_drawn=days_drawn,
     )
+
+
+def _hint(device: Device) -> Hint | None:
+    """What its phone asked in no known form, unless it was the file of a phone that boots as it should."""
+    hint = Hint.objects.filter(mac=device.mac).first()
+    asked = device.last_access
+    return hint if hint and (asked is None or hint.time > asked + HINT_AFTER) else None
 
 
 def _line(access: Any, device: Device, now: datetime) -> RequestLine:

@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 
 from accounts.models import Group, User
 from devices import mac
+from devices.hints import Hint
 from devices.models import Access, Device
 from devices.search import OWN_ATTRIBUTES, matching
 from locations.models import Location
@@ -57,6 +58,17 @@ class Phone:
     mac: str
     device: Device | None
     accesses: list[Access] = field(default_factory=list)
+    hint: Hint | None = None
+
+    @property
+    def maker(self) -> str | None:
+        """To whom the MAC's first half is registered, for staff to read: makers resell each other's hardware."""
+        from netaddr import EUI, NotRegisteredError  # its table is for this page alone, and no phone waits for it
+
+        try:
+            return str(EUI(self.mac).oui.registration().org)
+        except NotRegisteredError:
+            return None
 
     @property
     def spelled(self) -> str:
@@ -111,14 +123,16 @@ def _macs(request: HttpRequest, query: str) -> list[str]:
 
 
 def _phones(request: HttpRequest, macs: list[str]) -> list[Phone]:
-    """Each MAC with its device, an unknown one with its requests in the log."""
+    """Each MAC with its device, an unknown one with its requests in the log, and what hints at it."""
     devices = {d.mac: d for d in Device.objects.filter(mac__in=macs).select_related("group", "location")}
     accesses: dict[str, list[Access]] = {}
     unowned = [text for text in macs if text not in devices]
-    if unowned and request.user.has_perm("devices.view_access"):
+    may_see_requests = request.user.has_perm("devices.view_access")
+    if unowned and may_see_requests:
         for access in _latest(unowned):
             accesses.setdefault(access.mac, []).append(access)
-    return [Phone(text, devices.get(text), accesses.get(text, [])) for text in macs]
+    hints = Hint.objects.in_bulk(macs, field_name="mac") if may_see_requests else {}
+    return [Phone(text, devices.get(text), accesses.get(text, []), hints.get(text)) for text in macs]
 
 
 def _latest(macs: list[str]) -> QuerySet[Access]:

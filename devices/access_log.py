@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
+from devices.hints import Hint
 from devices.models import Access
 from redirect.db.failures import MOMENTARY
 
@@ -83,7 +84,9 @@ def prune(today: date, days_kept: int) -> tuple[int, list[str]]:
         if name < PARTITION.format(day=first_kept):
             _change(f"DROP TABLE {name}")
             dropped.append(name)
-    return _delete_before(datetime(first_kept.year, first_kept.month, first_kept.day, tzinfo=UTC)), dropped
+    moment = datetime(first_kept.year, first_kept.month, first_kept.day, tzinfo=UTC)
+    Hint.objects.filter(time__lt=moment).delete()
+    return _delete_before(moment), dropped
 
 
 def _delete_before(moment: datetime) -> int:

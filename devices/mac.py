@@ -21,6 +21,9 @@ _ANYWHERE = re.compile(
 # Request ids and the like, whose last part looks like a MAC.
 _UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
 
+# 15651234E5, as spreadsheet programs write it: its digits and its E may be as many as those of a MAC.
+_NUMBER = re.compile(r"(?<![\w.,])\d[.,]\d+E[+-]?\d{1,3}(?![\w.,])", re.ASCII | re.IGNORECASE)
+
 RESERVED = "{} is reserved: no device has a MAC of zeros only, or one whose first octet is odd (a group address)."
 
 _FRAGMENT = re.compile(r"[:-]*[0-9A-F][0-9A-F:-]*", re.ASCII | re.IGNORECASE)
@@ -117,7 +120,7 @@ def mentioned_in(text: str) -> list[str]:
     >>> mentioned_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
     ['00A0C914C829', '00A0C914C830']
     """
-    text = _UUID.sub(" ", text)
+    text = _NUMBER.sub(" ", _UUID.sub(" ", text))
     return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _ANYWHERE.finditer(text)))
 
 

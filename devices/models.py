@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet, Viewer
 from devices import mac
+from devices.hints import Hint as Hint  # a table of this app, in a module of its own
 from devices.reconcile import CHANGING, GOOD, RowOutcome
 from jobs.models import Job, JobState
 from locations import url_template

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey, Group, GroupType, Level, User
 from api import tokens
+from boot.hints import hints
 from boot.rate_limit import unknown_macs
 from devices.models import Access, Device, Outcome
 from jobs import runner
@@ -142,6 +143,7 @@ def administrator(cast: Cast) -> Api:
 @pytest.fixture(autouse=True)
 def _no_unknown_macs_yet() -> None:
     unknown_macs.clear()
+    hints.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

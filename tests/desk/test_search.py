@@ -67,6 +67,9 @@ def test_a_mac_is_recognised_anywhere(text: str, spelling: str):
         "request=550e8400-e29b-41d4-a716-446655440000",
         "",
         "harbour",
+        "1.56512340000E+07",
+        "1,56512340000e+07",
+        "restored from 1.5651234E+10, was 1.56512340000E7",
     ],
 )
 def test_what_is_no_mac_is_none(text: str):

@@ -11,9 +11,8 @@ from typing import Any
 
 from django.db import connections
 
-from boot import request, request_log
+from boot import database, request, request_log
 from boot.batcher import Batcher
-from boot.database import open_recorder
 from boot.hints import hints, may_stand_in
 from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
@@ -98,7 +97,7 @@ class BootApplication:
 
     def _open_batcher(self) -> Batcher:
         if self._batcher is None:
-            self._batcher = Batcher(open_recorder())
+            self._batcher = Batcher(database.open_recorder())
         return self._batcher
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
@@ -109,9 +108,12 @@ class BootApplication:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._open_batcher().recorder.open()
+                recorder = self._open_batcher().recorder
+                await recorder.open()
+                database.serving = recorder
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                database.serving = None
                 if self._batcher is not None:
                     await self._batcher.close()
                 await send({"type": "lifespan.shutdown.complete"})

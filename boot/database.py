@@ -15,6 +15,8 @@ from devices.hints import Hint, keep
 from redirect.db import address
 from redirect.db.arrays import literal
 
+serving: Recorder | None = None  # that of this process's phones, while it serves them: /readyz asks it
+
 
 def open_recorder() -> Recorder:
     """Return a recorder with connections of its own, for the batcher."""

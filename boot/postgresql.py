@@ -228,6 +228,11 @@ class PostgreSQLRecorder:
         """How many requests were answered from the replica and are not recorded yet."""
         return self._unrecorded_requests
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the primary."""
+        return self._primary.connected.is_set()
+
     async def open(self) -> None:
         servers = [server for server in (self._primary, self._replica) if server is not None]
         await asyncio.wait({server.connect() for server in servers}, timeout=SECONDS_TO_FIRST_CONNECT)

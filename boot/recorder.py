@@ -32,12 +32,16 @@ class Recorder(Protocol):
     """Looks up devices and records requests in one database.
 
     `from_replica` is how many requests a replica has answered so far; `owed`, how many of these are not recorded.
+    `is_connected` says whether there is a connection on which requests are recorded.
     """
 
     from_replica: int
 
     @property
     def owed(self) -> int: ...
+
+    @property
+    def is_connected(self) -> bool: ...
 
     async def open(self) -> None:
         """Connect, if that is quick; never raises."""

@@ -124,6 +124,7 @@ class SQLiteRecorder:
 
     from_replica = 0
     owed = 0  # there is no replica
+    is_connected = True  # the file is opened by the first batch
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
-PATHS = ("/metrics",)
+PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class AnyHostMiddleware:

@@ -5,8 +5,6 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from devices import access_log
-
 OVERDUE = timedelta(hours=36)  # it is daily work
 KEPT = 100
 
@@ -27,16 +25,18 @@ class HousekeepingRun(models.Model):
         return cls.objects.filter(ended__isnull=False).order_by("-ended").first()
 
 
-def warnings() -> list[str]:
-    """What an operator has to do soon about upkeep, in sentences; nothing while all is well."""
+def warnings(newest: HousekeepingRun | None, days_ahead: int | None) -> list[str]:
+    """What an operator has to do soon about upkeep, in sentences; nothing while all is well.
+
+    `days_ahead` is how many days of the access log have a partition already, None if none is needed.
+    """
     now = timezone.now()
     told = []
-    newest = HousekeepingRun.newest()
     if newest is None or newest.ended is None:
         told.append("Housekeeping has never run: start `manage.py housekeeping` once a day.")
     elif now - newest.ended > OVERDUE:
         told.append(f"Housekeeping last ran at {newest.ended:%Y-%m-%d %H:%M} UTC: it should run once a day.")
-    if access_log.days_ahead(now.date()) == 0:
+    if days_ahead == 0:
         told.append(
             "Access log: tomorrow has no partition; its rows will have to be moved later. Run housekeeping."
         )

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
         run.ended = timezone.now()
         run.save()
-        told = warnings()
+        told = warnings(run, access_log.days_ahead(now.date()))
         run.warnings = "\n".join(told)
         run.save()
         newest = HousekeepingRun.objects.order_by("-pk").values("pk")[:KEPT]

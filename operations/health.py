@@ -77,6 +77,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         body["description"] = "The database is unreachable."
     if isinstance(database["migrations"], list):
         body["description"] = f"The database lacks migrations: {', '.join(database['migrations'])}."
+    elif phones == "away" and database["database"] == "ok":
+        body["description"] = "The connection of the phones is away, and no replica answers."
     body |= {"replica": replica, "owedRequests": serving.owed if (serving := boot.database.serving) else 0}
     told = _warnings(body)
     body["warnings"] = told

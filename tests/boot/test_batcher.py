@@ -22,6 +22,7 @@ class FakeRecorder:
     """Knows every MAC but those that begin with FF; `faults` are raised by the next calls, one each."""
 
     from_replica = 0
+    is_connected = True
     owed = 0
 
     def __init__(self, *faults: Exception | None, bad: str | None = None) -> None:

@@ -39,16 +39,19 @@ async def absence(site: Site) -> None:
         began = time.monotonic()
         said = await asyncio.to_thread(manage, site.variables, "housekeeping")
         took = time.monotonic() - began
-        busy = max(entry.took for entry in load.between(began, began + took))
+        times = sorted(entry.took for entry in load.between(began, began + took))
         await asyncio.sleep(1)
         await load.stop()
     for line in said.splitlines():
         if "rows moved" in line:
             site.say(line)
-    site.say(f"housekeeping took {took:.0f} s; the slowest phone in that time: {milliseconds(busy)}")
+    site.say(
+        f"housekeeping took {took:.0f} s; phones in that time:"
+        f" {milliseconds(times[len(times) * 999 // 1000])} at p99.9, {milliseconds(times[-1])} at most"
+    )
     site.say(f"phones: {shown(load.statuses())}; this program itself was late by {milliseconds(load.lag)} at most")
     site.check(set(load.statuses()) == {302}, "each phone is redirected")
-    site.check(busy < 0.5, "each phone is answered within 0.5 s in that time")
+    site.check(times[-1] < 0.5, "each phone is answered within 0.5 s in that time")
     left = "SELECT count(*) FROM devices_access_default WHERE user_agent = 'absence'"
     kept = "SELECT count(*) FROM devices_access WHERE user_agent = 'absence'"
     site.check(site.database.rows(left) == [(0,)], "no row of those days is left in the default partition")

@@ -128,6 +128,7 @@ def test_503_only_if_a_phone_could_get_no_answer(
     assert told["phones"] == expected
     assert answer.status_code == (503 if expected == "away" else 200)
     assert told["status"] == "unavailable" if expected == "away" else told["status"] in ("ok", "degraded")
+    assert ("description" in told) == (expected == "away" or away)
     assert told["replica"] == replica
     assert told["owedRequests"] == (12 if phones else 0)
     if expected == "replica":

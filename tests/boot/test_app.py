@@ -274,6 +274,7 @@ def test_one_ipv6_network_is_one_source(settings: Settings):
 
 class UnavailableRecorder:
     from_replica = 0
+    is_connected = False
     owed = 0
 
     async def open(self) -> None:
@@ -290,7 +291,7 @@ def test_when_the_service_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     def unavailable(request: BootRequest) -> Any:
         raise OperationalError("no database")
 
-    monkeypatch.setattr(boot_app, "open_recorder", UnavailableRecorder)
+    monkeypatch.setattr("boot.database.open_recorder", UnavailableRecorder)
     monkeypatch.setattr(database, "record", unavailable)
     seen = set()
     for _ in range(8):

@@ -22,7 +22,6 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from boot import app as boot_app
 from boot import database, rate_limit
 from boot.app import BootApplication
 from boot.recorder import DatabaseUnavailable

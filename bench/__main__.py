@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench import api, machine, report
+from bench import against, api, machine, report
 from bench.data import Data
 from bench.servers import ALL, service_environment
 from bench.storm import CONNECTIONS, Storm
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=600, help="seconds of the soak (600; 0 leaves it out)")
     parser.add_argument("--tries", type=int, default=7, help="of each list and bulk call (7)")
     parser.add_argument("--report", action="store_true", help="write the report again, without measuring")
+    parser.add_argument("--against", metavar="COMMIT", help="measure a commit beside this one instead")
     options = parser.parse_args()
     if options.report:
         report.write(json.loads(FIGURES.read_text()))
@@ -48,7 +49,7 @@ def main() -> None:
     if INSIDE not in os.environ:
         start_server("bench")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and so its servers are
-    measure(options)
+    (against.measure if options.against else measure)(options)
 
 
 def look_for_programs() -> None:

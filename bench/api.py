@@ -1,6 +1,5 @@
 """Lists, searches and bulk calls of the service, over HTTP, with a token, on all its data."""
 
-import random
 import statistics
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench.data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data
+from bench.data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data, random_macs
 from bench.servers import SERVICE, running
 from rig.clients import Integrator
 
@@ -91,7 +90,7 @@ def bulk(data: Data, tries: int, progress: "tqdm[Any]") -> list[Timed]:
     with running(SERVICE, data.url) as on:
         client = Integrator(on.port, LOGIN_OPERATOR, PASSWORD)
         for attempt in range(tries + 1):
-            macs = [f"{random.getrandbits(48):012X}" for _ in range(BULK)]
+            macs = random_macs(BULK)
             keep = {"overrideCurrentAssociation": False}
             new = {"macList": macs, "description": "Made in bulk, on trial", **keep}
             for title, path, body in (

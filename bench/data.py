@@ -1,5 +1,6 @@
 """The tenants, locations and phones that everything is measured on, and what was counted of their requests."""
 
+import random
 import sys
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rig import ROOT
 from rig.service import manage
 
 LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD = "bench-operator", "bench-reseller", "a bench needs no secret"
+MULTICAST = 1 << 40  # the bit of a MAC that makes it a group address
 HOT_PHONES_SHARE = 50  # one hot phone more for each so many
 
 # Reseller 1 has half of all groups below it, ten others share the rest. Each group has five locations, each
@@ -33,21 +35,24 @@ FROM generate_series(1, 5 * %(groups)s) n
 UNION ALL
 SELECT 5 * %(groups)s + 1, 1, 'https://callcentre.example.net/{MAC ADDRESS}.cfg', 'The large one', false
 """
+# A MAC of any maker; with the low bit of the first octet it would be a group address, which is no device's.
+MAC = """upper(overlay(left(md5({text}), 12)
+      placing translate(substr(md5({text}), 2, 1), '13579bdf', '02468ace') from 2))"""
 # One phone in eight has the common word "Lobby" in its description, one in 27,000 the rare word "defibrillator".
 DEVICES = """
 INSERT INTO devices_device (mac, group_id, location_id, description)
-SELECT upper(left(md5('phone ' || n), 12)), 1 + n %% %(groups)s,
+SELECT {unicast}, 1 + n %% %(groups)s,
        1 + n %% %(groups)s + %(groups)s * (n / %(groups)s %% 5),
        (ARRAY['Lobby', 'Office', 'Warehouse', 'Kitchen', 'Reception', 'Workshop', 'Class', 'Ward'])[1 + n / 7 %% 8]
        || ' on floor ' || n %% 40 || ', desk ' || n %% 977
        || CASE WHEN n %% 27000 = 13 THEN ', next to the defibrillator' ELSE '' END
 FROM generate_series(%(first)s::int, %(last)s::int) n
-"""
+""".replace("{unicast}", MAC.replace("{text}", "'phone ' || n"))
 HOT_DEVICES = """
 INSERT INTO devices_device (mac, group_id, location_id, description)
-SELECT upper(left(md5('hot phone ' || n), 12)), 1, 5 * %(groups)s + 1, 'Call centre, seat ' || n
+SELECT {unicast}, 1, 5 * %(groups)s + 1, 'Call centre, seat ' || n
 FROM generate_series(1, %(hot)s) n
-"""
+""".replace("{unicast}", MAC.replace("{text}", "'hot phone ' || n"))
 SEQUENCES = """
 SELECT setval(pg_get_serial_sequence('accounts_group', 'id'), (SELECT max(id) FROM accounts_group)),
        setval(pg_get_serial_sequence('locations_location', 'id'), (SELECT max(id) FROM locations_location))
@@ -58,6 +63,11 @@ INSERT INTO accounts_user (login, password, group_id, permission_level, is_super
 SELECT %(login)s, password, 1, 'Administrator', false, true, false, false, 0
 FROM accounts_user WHERE login = %(operator)s
 """
+
+
+def random_macs(number: int) -> list[str]:
+    """So many MACs that devices can have, 12 hexadecimal digits each; one may come twice in 2 ** 47."""
+    return [f"{random.getrandbits(48) & ~MULTICAST:012X}" for _ in range(number)]
 
 
 @dataclass(frozen=True)
@@ -72,10 +82,11 @@ class Counts:
 
 
 class Data:
-    """The database under test."""
+    """The database under test, and the checkout whose manage.py makes its tables."""
 
-    def __init__(self, url: str, devices: int) -> None:
+    def __init__(self, url: str, devices: int, folder: Path = ROOT) -> None:
         self.url = url
+        self.folder = folder
         self.devices = devices
         self.groups = max(devices // 500, 30)
         self.locations = 5 * self.groups + 1
@@ -96,16 +107,22 @@ class Data:
     def prepare(self, environment: dict[str, str]) -> float:
         """Make the tables and fill them; how many seconds that took. A database that has other data is refused."""
         began = time.monotonic()
-        _manage(environment, "migrate", "-v0")
+        self._manage(environment, "migrate", "-v0")
         held = self.one("SELECT count(*) FROM devices_device")
         if held == 0:
-            _manage(environment, "createsuperuser", "--noinput", f"--login={LOGIN_OPERATOR}")
+            self._manage(environment, "createsuperuser", "--noinput", f"--login={LOGIN_OPERATOR}")
             self._load()
         elif held != self.devices + self.hot or self.one("SELECT count(*) FROM accounts_group") != self.groups:
             sys.exit(f"The database has {held} devices that are not the bench's: give it an empty one.")
-        _manage(environment, "housekeeping")
+        self._manage(environment, "housekeeping")
         self._write_macs()
         return time.monotonic() - began
+
+    def _manage(self, environment: dict[str, str], *arguments: str) -> None:
+        try:
+            manage({**environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}, *arguments, folder=self.folder)
+        except RuntimeError as error:
+            sys.exit(str(error))
 
     def _load(self) -> None:
         size = {"groups": self.groups, "hot": self.hot}
@@ -155,10 +172,3 @@ class Data:
             int(self.one("SELECT coalesce(sum(num_requests), 0) FROM devices_device")),
             int(self.one("SELECT count(*) FROM devices_access WHERE outcome = 'Redirected'")),
         )
-
-
-def _manage(environment: dict[str, str], *arguments: str) -> None:
-    try:
-        manage({**environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}, *arguments)
-    except RuntimeError as error:
-        sys.exit(str(error))

@@ -44,13 +44,17 @@ PROXY = """
 
 @dataclass(frozen=True)
 class Server:
-    """One of the servers: `drain` seconds are enough for it to answer all that was asked."""
+    """One of the servers: `drain` seconds are enough for it to answer all that was asked.
+
+    `folder` is the checkout of a build of the service.
+    """
 
     name: str
     title: str
     drain: float
     counts: bool = True
     logs: bool = False
+    folder: Path = ROOT
 
 
 SERVICE = Server("service", "this service", drain=2, logs=True)
@@ -124,8 +128,8 @@ def _start(server: Server, port: int, url: str) -> subprocess.Popen[bytes]:
     gunicorn = [python, "-m", "gunicorn"]
     uvicorn = [python, "-m", "uvicorn", "--host=127.0.0.1", f"--port={port}", f"--workers={WORKERS}"]
     uvicorn += ["--no-access-log", "--log-level=warning", "--backlog=4096", "--timeout-keep-alive=30"]
-    if server is SERVICE:
-        return launch(service_environment(url), port, FILES / f"{server.name}.log")
+    if server.logs:  # a build of the service, in the environment that its users have
+        return launch(service_environment(url), port, FILES / f"{server.name}.log", server.folder)
     if server is PLAIN:
         command = [*gunicorn, f"--bind={here}", f"--workers={WORKERS}", "--worker-class=gthread", "--threads=16"]
         command += [

@@ -1,4 +1,6 @@
--- Phones that boot: each request asks for a random MAC of a file. Arguments: the file, seconds, "close" or "keep".
+-- Phones that boot: each request is a random MAC's of a file. Arguments: the file, seconds, "close" or "keep", and the
+-- shape of the requests: "bare", "file", "common", "nobody" (files of no phone), or "mixed" (what phones of three makers
+-- ask one after the other).
 -- After those seconds a connection that has got its answer sends nothing more, so that when wrk ends every request
 -- that was sent has been answered, and the counts must agree to the last one.
 local ffi = require("ffi")
@@ -10,7 +12,30 @@ local function now()
     return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
 end
 
-local macs, phones, seconds, tail, deadline
+local AUDIOCODES = "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1"
+local YEALINK = "Yealink SIP-T46S 66.86.0.15 %s"
+local GRANDSTREAM = "Grandstream Model HW GXP2135 SW 1.0.7.97 DevId %s"
+local POLY = "FileTransport PolycomVVX-VVX_411-UA/5.9.0.9373 (SN:%s) Type/Application"
+local UPDATER = "FileTransport PolycomVVX-VVX_411-UA/5.9.0.9373 Type/Updater"
+
+-- Path and User-Agent, each with the MAC at %s.
+local SHAPES = {
+    bare = { { "/%s", AUDIOCODES } },
+    file = { { "/cfg%s.xml", GRANDSTREAM }, { "/%s.boot", YEALINK }, { "/%s-phone.cfg", POLY } },
+    common = { { "/cfg.xml", GRANDSTREAM }, { "/y000000000108.boot", YEALINK }, { "/000000000000.cfg", POLY } },
+    nobody = { { "/y000000000108.cfg", "curl/8.5.0" }, { "/3111-48450-001.sip.ld", UPDATER },
+        { "/gxp2135fw.bin", "Grandstream Model HW GXP2135 SW 1.0.7.97" } },
+    mixed = {
+        { "/y000000000108.boot", YEALINK }, { "/%s.boot", YEALINK },
+        { "/y000000000108.cfg", YEALINK }, { "/%s.cfg", YEALINK },
+        { "/3111-48450-001.sip.ld", UPDATER }, { "/%s.cfg", POLY }, { "/000000000000.cfg", POLY },
+        { "/%s-phone.cfg", POLY }, { "/%s-web.cfg", POLY }, { "/%s-license.cfg", POLY },
+        { "/cfg%s", GRANDSTREAM }, { "/cfg%s.xml", GRANDSTREAM }, { "/cfggxp2135.xml", GRANDSTREAM },
+        { "/cfg.xml", GRANDSTREAM }, { "/gxp2135fw.bin", "Grandstream Model HW GXP2135 SW 1.0.7.97" },
+    },
+}
+
+local macs, phones, seconds, tail, deadline, shapes
 local calls = 0
 
 function init(args)
@@ -19,9 +44,15 @@ function init(args)
     file:close()
     phones = #macs / 12
     seconds = tonumber(args[2])
-    tail = " HTTP/1.1\r\nHost: redirect.example.net\r\nUser-Agent: AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1\r\n"
+    tail = " HTTP/1.1\r\nHost: redirect.example.net\r\n"
     if args[3] == "close" then tail = tail .. "Connection: close\r\n" end
-    tail = tail .. "\r\n"
+    shapes = {}
+    for place, shape in ipairs(assert(SHAPES[args[4] or "bare"], "no such shape")) do
+        -- The MAC is put in by position: a pattern for each request would make the generator the bottleneck.
+        local text, parts = "GET " .. shape[1] .. tail .. "User-Agent: " .. shape[2] .. "\r\n\r\n", {}
+        for part in (text .. "%s"):gmatch("(.-)%%s") do parts[#parts + 1] = part end
+        shapes[place] = parts
+    end
     math.randomseed(math.floor(now() * 1e6) % 2147483647)
 end
 
@@ -30,13 +61,13 @@ function request()
     if calls == 2 then deadline = now() + seconds end -- the first call is wrk's own trial
     if deadline and now() > deadline then return "" end
     local place = 12 * math.random(0, phones - 1)
-    return "GET /" .. macs:sub(place + 1, place + 12) .. tail
+    return table.concat(shapes[calls % #shapes + 1], macs:sub(place + 1, place + 12))
 end
 
 function done(summary, latency)
     local e = summary.errors
     print(string.format(
-        '{"answers": %d, "refused": %d, "broken": %d, "p50": %.3f, "p90": %.3f, "p99": %.3f, "slowest": %.3f}',
+        '{"answers": %d, "refused": %d, "broken": %d, "p50": %.3f, "p95": %.3f, "p99": %.3f, "slowest": %.3f}',
         summary.requests, e.status, e.connect + e.read + e.write + e.timeout,
-        latency:percentile(50) / 1000, latency:percentile(90) / 1000, latency:percentile(99) / 1000, latency.max / 1000))
+        latency:percentile(50) / 1000, latency:percentile(95) / 1000, latency:percentile(99) / 1000, latency.max / 1000))
 end

@@ -45,6 +45,7 @@ class Measured:
     answers: int
     a_second: float
     p50: float
+    p95: float
     p99: float
     slowest: float
     server_time: float
@@ -54,6 +55,7 @@ class Measured:
     lost: int  # answers that the counters do not know of; below 0: counted, but not answered
     lost_rows: int  # the same for the access log
     foreign: float  # how many of the processors others used meanwhile
+    shape: str = "bare"  # what was asked: see storm.lua
 
 
 class Storm:
@@ -70,7 +72,14 @@ class Storm:
         self.postmaster = postmaster
 
     def load(
-        self, on: Running, connections: int, *, macs: Path | None = None, close: bool = False, seconds: float = 0
+        self,
+        on: Running,
+        connections: int,
+        *,
+        macs: Path | None = None,
+        close: bool = False,
+        seconds: float = 0,
+        shape: str = "bare",
     ) -> Measured:
         """Ask for so long, and compare the counts."""
         seconds = seconds or self.seconds
@@ -78,7 +87,7 @@ class Storm:
         used = on.processor_seconds(), processor_seconds(self.postmaster)
         own = time.process_time()
         told, generator_time = wrk(
-            on.port, connections, seconds, on.server.drain, macs or self.data.macs, close=close
+            on.port, connections, seconds, on.server.drain, macs or self.data.macs, close=close, shape=shape
         )
         spent = on.processor_seconds() - used[0], processor_seconds(self.postmaster) - used[1]
         now = Busy.now()
@@ -92,6 +101,7 @@ class Storm:
             # Each connection had one request open when the time was up.
             a_second=max(told["answers"] - connections, 0) / seconds,
             p50=told["p50"],
+            p95=told["p95"],
             p99=told["p99"],
             slowest=told["slowest"],
             server_time=spent[0] / max(answers, 1) * 1e6,
@@ -101,11 +111,12 @@ class Storm:
             lost=answers - counted.requests if on.server.counts else 0,
             lost_rows=answers - counted.log_rows if on.server.logs else 0,
             foreign=max(foreign, 0) / (now.at - busy.at),
+            shape=shape,
         )
 
-    def warm_up(self, on: Running, macs: Path | None = None) -> None:
+    def warm_up(self, on: Running, macs: Path | None = None, shape: str = "bare") -> None:
         """Connections, caches, prepared statements."""
-        wrk(on.port, CONNECTIONS[0], WARM_UP_SECONDS, 1, macs or self.data.macs)
+        wrk(on.port, CONNECTIONS[0], WARM_UP_SECONDS, 1, macs or self.data.macs, shape=shape)
 
     def rounds(self, number: int) -> list[Measured]:
         """Every server in turn, with both numbers of connections, so many times."""
@@ -116,7 +127,7 @@ class Storm:
                     self.warm_up(on)
                     for connections in CONNECTIONS:
                         results.append(self.load(on, connections))
-                        self._tell("storm", results[-1])
+                        self.tell("storm", results[-1])
         return results
 
     def hot_location(self, number: int) -> list[Measured]:
@@ -127,7 +138,7 @@ class Storm:
                 with running(server, self.data.url) as on:
                     self.warm_up(on, self.data.hot_macs)
                     results.append(self.load(on, CONNECTIONS[0], macs=self.data.hot_macs))
-                    self._tell("hot location", results[-1])
+                    self.tell("hot location", results[-1])
         return results
 
     def new_connections(self, number: int) -> dict[str, list[Measured]]:
@@ -139,7 +150,7 @@ class Storm:
                     self.warm_up(on)
                     for kind in results:
                         results[kind].append(self.load(on, CONNECTIONS[0], close=kind == "close"))
-                        self._tell(f"behind nginx, {kind}", results[kind][-1])
+                        self.tell(f"behind nginx, {kind}", results[kind][-1])
         return results
 
     def soak(self, seconds: float) -> tuple[Measured, list[tuple[float, list[float]]]]:
@@ -162,7 +173,7 @@ class Storm:
             finally:
                 over.set()
                 watcher.join()
-        self._tell("soak", result)
+        self.tell("soak", result)
         return result, samples
 
     def _settled(self, answers: int = 0, since: Counts = NOTHING) -> Counts:
@@ -174,7 +185,8 @@ class Storm:
             last, counts = counts, self.data.counts()
         return counts
 
-    def _tell(self, what: str, m: Measured) -> None:
+    def tell(self, what: str, m: Measured) -> Measured:
+        """Show a measurement, and give it back."""
         fault = f"  LOST {m.lost}/{m.lost_rows}" if m.lost or m.lost_rows else ""
         fault += f"  REFUSED {m.refused} BROKEN {m.broken}" if m.refused or m.broken else ""
         self.progress.write(
@@ -184,17 +196,25 @@ class Storm:
             file=sys.stderr,
         )
         self.progress.update()
+        return m
 
 
 def wrk(
-    port: int, connections: int, seconds: float, drain: float, macs: Path, *, close: bool = False
+    port: int,
+    connections: int,
+    seconds: float,
+    drain: float,
+    macs: Path,
+    *,
+    close: bool = False,
+    shape: str = "bare",
 ) -> tuple[dict[str, float], float]:
     """Let wrk ask for `seconds`, and wait `drain` more for the last answers; what it tells, and its own time."""
     program = shutil.which("wrk")
     assert program
     command = [program, "-t1", f"-c{connections}", f"-d{int(seconds + drain + 0.999)}s", "--timeout=30s"]
     command += ["-s", str(SCRIPT), f"http://127.0.0.1:{port}/", "--", str(macs), str(seconds)]
-    command += ["close" if close else "keep"]
+    command += ["close" if close else "keep", shape]
     before = _time_of_children()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

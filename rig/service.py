@@ -38,10 +38,16 @@ def environment(database_url: str, **more: str) -> dict[str, str]:
     }
 
 
+def python_of(folder: Path) -> str:
+    """The interpreter of a checkout's own environment, or ours where it has none."""
+    own = folder / ".venv/bin/python"
+    return str(own) if own.exists() else sys.executable
+
+
 def manage(variables: Mapping[str, str], *arguments: str, folder: Path = ROOT) -> str:
     """What a command of manage.py printed; raises RuntimeError with its last words if it fails."""
     done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [python_of(folder), "manage.py", *arguments],
         cwd=folder,
         env={**os.environ, **variables},
         capture_output=True,
@@ -53,12 +59,12 @@ def manage(variables: Mapping[str, str], *arguments: str, folder: Path = ROOT) -
     return done.stdout
 
 
-def launch(variables: Mapping[str, str], port: int, log: Path) -> "subprocess.Popen[bytes]":
-    """Start gunicorn on the port, in a session of its own."""
+def launch(variables: Mapping[str, str], port: int, log: Path, folder: Path = ROOT) -> "subprocess.Popen[bytes]":
+    """Start the gunicorn of a checkout on the port, in a session of its own."""
     with open(log, "ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"],
-            cwd=ROOT,
+            [python_of(folder), "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"],
+            cwd=folder,
             env={**os.environ, **variables, "PORT": str(port)},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -2,95 +2,17 @@
 
 import asyncio
 import os
-import re
 import signal
 from typing import Any, ClassVar
 
 import gunicorn.http.message
 import gunicorn.util
-import httptools
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
 from redirect import logs
 from redirect.http import refusal
-
-CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class JSONProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with limits of address and headers. What cannot be read is refused as every other error is."""
-
-    octets = 0  # of the address and headers that are arriving
-    in_head = True
-    status = 400
-    latest = b""
-
-    def connection_made(self, transport: Any) -> None:
-        """Let the parser pass control bytes in the values of headers: on_header looks at them."""
-        super().connection_made(transport)
-        self.parser.set_dangerous_leniencies(lenient_headers=True)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take the control bytes out of a User-Agent, as Avaya's 12xx series sends them; refuse them elsewhere."""
-        if CONTROL.search(value):
-            if name.lower() != b"user-agent":
-                raise ValueError("A header holds a control byte.")
-            value = CONTROL.sub(b"?", value)
-        super().on_header(name, value)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse, and refuse a head that grows beyond all limits: the parser would keep it all."""
-        self.octets += len(data)
-        self.latest = data
-        super().data_received(data)
-        if self.in_head and self.octets > refusal.MAX_HEADERS and not self.transport.is_closing():
-            self.status = 414 if len(self.url) > refusal.MAX_REQUEST_LINE else 431
-            self.send_400_response("")
-
-    def on_headers_complete(self) -> None:
-        """Hand the request on; raises ValueError, which the parser reports, if its head is too large."""
-        self.in_head = False
-        if len(self.url) > refusal.MAX_REQUEST_LINE:
-            self.status = 414
-        elif sum(len(name) + len(value) for name, value in self.headers) > refusal.MAX_HEADERS:
-            self.status = 431
-        else:
-            super().on_headers_complete()
-            return
-        raise ValueError("The head of the request is too large.")
-
-    def on_message_complete(self) -> None:
-        """Expect the next request on this connection."""
-        super().on_message_complete()
-        self.in_head, self.octets = True, 0
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse a request that reaches no application, and close.
-
-        A phone whose User-Agent holds control characters is answered all the same: Avaya's 12xx send some.
-        """
-        mended, self.latest = _without_control_characters(self.latest), b""
-        if self.in_head and self.status == 400 and mended is not None:
-            self.parser = httptools.HttpRequestParser(self)
-            super().data_received(mended)
-            return
-        self.transport.write(refusal.message(self.status))
-        self.transport.close()
-
-
-_USER_AGENT = re.compile(rb"(?<=\n)user-agent:[^\r\n]*", re.IGNORECASE)
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-def _without_control_characters(data: bytes) -> bytes | None:
-    """These octets, if they are one request without a body, with ``?`` for each in its User-Agent; else None."""
-    if not data.startswith((b"GET ", b"HEAD ")) or data.find(b"\r\n\r\n") != len(data) - 4:
-        return None
-    mended = _USER_AGENT.sub(lambda found: _CONTROL.sub(b"?", found[0]), data)
-    return None if mended == data else mended
 
 
 class PhoneWorker(UvicornWorker):  # type: ignore[misc]
@@ -98,7 +20,7 @@ class PhoneWorker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": JSONProtocol,
+        "http": "redirect.http.protocol:JSONProtocol",
         "proxy_headers": False,
         "server_header": False,
         "ws": "none",

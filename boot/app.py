@@ -1,6 +1,7 @@
 """The ASGI application in front of Django: it answers phones, and passes on what is not for them.
 
-A phone is answered in the same bytes under WSGI (boot/middleware.py). Source: contract section 8 (the "MAC API"
+A phone is answered in the same bytes under WSGI (boot/middleware.py), and by boot/protocol.py, which spares it the
+way through here. Source: contract section 8 (the "MAC API"
 that the manual only names).
 """
 
@@ -27,6 +28,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+# A request that is no phone's waits so long while phones do: a flood of them takes no phone's turn.
+SECONDS_BEHIND_PHONES = 0.02
 
 
 HINTS_WAIT = 1.0  # seconds, in which hints gather
@@ -59,7 +63,7 @@ class BootApplication:
             await self.django(scope, receive, send)
             return
         if boot_request is None and may_stand_in(request.user_agent_of(scope)):
-            self._note_hint(request.unknown_from_scope(scope))
+            self.note_hint(request.unknown_from_scope(scope))
         response, outcome = await self._respond(boot_request, scope["method"])
         count_refusal(outcome)
         if logs.is_logged():
@@ -71,11 +75,13 @@ class BootApplication:
     async def _respond(self, boot_request: BootRequest | None, method: str) -> tuple[Response, Outcome | Refusal]:
         """What the phone gets, and why: the outcome of the decision, or the reason why none was made."""
         if boot_request is None:
+            if self.batcher.is_busy:
+                await asyncio.sleep(SECONDS_BEHIND_PHONES)
             return not_a_phones_response(), Refusal.NOT_A_PHONE
         if method not in ("GET", "HEAD"):
             return METHOD_NOT_ALLOWED, Refusal.METHOD
         try:
-            decision = await self._open_batcher().decide(boot_request)
+            decision = await self.batcher.decide(boot_request)
         # Batcher and recorder have logged the reason, once for all phones.
         except Overloaded:
             return unavailable_response(), Refusal.OVERLOADED
@@ -83,7 +89,8 @@ class BootApplication:
             return unavailable_response(), Refusal.UNAVAILABLE
         return answer_to(boot_request, decision)
 
-    def _note_hint(self, unknown: UnknownRequest) -> None:
+    def note_hint(self, unknown: UnknownRequest) -> None:
+        """Keep a request that is no phone's for staff, if its User-Agent hints at a phone."""
         if hints.note(unknown) and self._keeping is None:
             self._keeping = asyncio.create_task(self._keep_hints())
 
@@ -95,7 +102,9 @@ class BootApplication:
         finally:
             self._keeping = None
 
-    def _open_batcher(self) -> Batcher:
+    @property
+    def batcher(self) -> Batcher:
+        """The batcher of this process, made for its first phone."""
         if self._batcher is None:
             self._batcher = Batcher(database.open_recorder())
         return self._batcher
@@ -108,7 +117,7 @@ class BootApplication:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                recorder = self._open_batcher().recorder
+                recorder = self.batcher.recorder
                 await recorder.open()
                 database.serving = recorder
                 await send({"type": "lifespan.startup.complete"})

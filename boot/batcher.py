@@ -18,7 +18,7 @@ from boot.recorder import (
     SerializationConflict,
     StatementRejected,
 )
-from boot.request import BootRequest, PendingRequest
+from boot.request import BootRequest, Pending, PendingRequest
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +33,30 @@ class Batcher:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.metrics = PhoneMetrics(recorder)
-        self._queue: deque[PendingRequest] = deque()
+        self._queue: deque[Pending] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._per_second = 0.0
         self._turned_away = 0
 
     async def decide(self, request: BootRequest) -> Decision:
         """Return what the phone gets, once its request is committed. Raises Overloaded or DatabaseUnavailable."""
+        pending = PendingRequest(request, asyncio.get_running_loop().create_future())
+        self.submit(pending)
+        return await pending.decision
+
+    def submit(self, pending: Pending) -> None:
+        """Put a request into the next batch; it is settled after the commit. Raises Overloaded."""
         if len(self._queue) >= max(QUEUED_AT_LEAST, self._per_second * SECONDS_OF_WORK_QUEUED):
             self._turned_away += 1
             raise Overloaded
-        pending = PendingRequest(request, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
-        return await pending.decision
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether phones wait for an answer."""
+        return self._sending is not None
 
     async def close(self) -> None:
         """Answer the pending requests, and disconnect."""
@@ -72,7 +81,7 @@ class Batcher:
                 logger.warning("%d phones got 503: more asked than could be answered in time", self._turned_away)
                 self._turned_away = 0
 
-    async def _send(self, batch: list[PendingRequest], *, again: bool = True) -> None:
+    async def _send(self, batch: list[Pending], *, again: bool = True) -> None:
         try:
             records = await self.recorder.record([pending.request for pending in batch])
         except SerializationConflict as error:
@@ -94,7 +103,7 @@ class Batcher:
             for pending in batch:
                 self._settle(pending, records)
 
-    def _settle(self, pending: PendingRequest, records: dict[str, DeviceRecord]) -> None:
+    def _settle(self, pending: Pending, records: dict[str, DeviceRecord]) -> None:
         request = pending.request
         try:
             record = records.get(request.mac)
@@ -104,11 +113,9 @@ class Batcher:
             _fail([pending], error)
         else:
             self.metrics.count_request(request, decision)
-            if not pending.decision.done():  # it is done if the phone has disconnected
-                pending.decision.set_result(decision)
+            pending.settle(decision)
 
 
-def _fail(batch: list[PendingRequest], error: Exception) -> None:
+def _fail(batch: list[Pending], error: Exception) -> None:
     for pending in batch:
-        if not pending.decision.done():
-            pending.decision.set_exception(DatabaseUnavailable(str(error)))
+        pending.fail(DatabaseUnavailable(str(error)))

@@ -4,8 +4,8 @@ Nothing else decides this but the statement in boot/postgresql.py, and a test co
 Source: contract section 8.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from devices.models import Outcome
 from locations import url_template
@@ -27,8 +27,7 @@ class CertificateStatus(StrEnum):
         return cls.MISMATCH if problem else cls.VERIFIED
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRecord:
+class DeviceRecord(NamedTuple):
     """A device that exists: the name of its group, and the URL template of its location, or None without one.
 
     `denied` are the names of certificates in the batch that are on the deny list, of whatever device.
@@ -41,8 +40,7 @@ class DeviceRecord:
     denied: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a phone gets; `url` only if it is redirected.
 
     `settings_url` is where a phone is pointed by settings of its maker's own format, if its location wants that.

@@ -182,23 +182,32 @@ def names_in(batch: Sequence[BootRequest]) -> str:
 def parameters(batch: Sequence[BootRequest], clock: datetime | None = None) -> dict[str, Any]:
     """Return what RECORD_REQUESTS is executed with; `clock` is the present, if the requests are recorded late."""
     time = max(request.time for request in batch)
-    names = [request.certificate_names or (None, None) for request in batch]
     return {
+        **_certificates_in(batch),
         "macs": literal([request.mac for request in batch]),
-        "problems": literal([request.certificate_problem for request in batch]),
-        "fingerprints": literal([name for name, _ in names]),
-        "issued": literal([name for _, name in names]),
-        "names": names_in(batch),
         "denied": DENIED,
         "addresses": literal([request.address for request in batch]),
         "user_agents": literal([request.user_agent for request in batch]),
-        "subjects": literal([request.certificate_subject for request in batch]),
         "paths": literal([request.path for request in batch]),
         "kinds": literal([request.shape.kind for request in batch]),
         "log_unknown": literal([request.log_unknown for request in batch]),
         "time": time,
         "clock": clock or time,
         "now": time.replace(microsecond=0),  # times are told in whole seconds: manual chapter 12
+    }
+
+
+def _certificates_in(batch: Sequence[BootRequest]) -> dict[str, str]:
+    if not any(request.certificate for request in batch):  # as in most
+        none = literal([None] * len(batch))
+        return {"problems": none, "fingerprints": none, "issued": none, "subjects": none, "names": "{}"}
+    names = [request.certificate_names or (None, None) for request in batch]
+    return {
+        "problems": literal([request.certificate_problem for request in batch]),
+        "fingerprints": literal([name for name, _ in names]),
+        "issued": literal([name for _, name in names]),
+        "subjects": literal([request.certificate_subject for request in batch]),
+        "names": names_in(batch),
     }
 
 

@@ -46,6 +46,8 @@ class UnknownMacLimiter:
 
     def is_exceeded(self, source: str, mac: str) -> bool:
         """Return whether this MAC would be over the limit; counts nothing."""
+        if source not in self._windows:
+            return False
         limit = settings.UNKNOWN_MAC_LIMIT_PER_SOURCE
         with self._lock:
             began, macs = self._windows.get(source, (0.0, set()))

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from typing import Any, NamedTuple
+from functools import cache, cached_property, lru_cache
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from django.conf import settings
@@ -72,6 +72,8 @@ class BootRequest:
 
     def status_for(self, record: DeviceRecord | None) -> CertificateStatus:
         """What the certificate says about the MAC, by the deny list that was read with the device."""
+        if not self.certificate:
+            return CertificateStatus.NONE
         return CertificateStatus.of(self.problem_unless_denied(record.denied if record else ()))
 
     @property
@@ -94,12 +96,34 @@ class UnknownRequest(NamedTuple):
     user_agent: str
 
 
+class Pending(Protocol):
+    """A request that is not answered yet. One of its methods is called, once, after the commit."""
+
+    request: BootRequest
+
+    def settle(self, decision: Decision) -> None:
+        """Answer with what was decided."""
+
+    def fail(self, error: Exception) -> None:
+        """Answer that the database is not available."""
+
+
 @dataclass(slots=True)
 class PendingRequest:
-    """A request that is not answered yet, with the future of its decision."""
+    """A request with the future of its decision, for a caller that waits."""
 
     request: BootRequest
     decision: "asyncio.Future[Decision]"
+
+    def settle(self, decision: Decision) -> None:
+        """Answer with what was decided."""
+        if not self.decision.done():  # it is done if the phone has disconnected
+            self.decision.set_result(decision)
+
+    def fail(self, error: Exception) -> None:
+        """Answer that the database is not available."""
+        if not self.decision.done():
+            self.decision.set_exception(error)
 
 
 def from_scope(scope: MutableMapping[str, Any]) -> BootRequest | None:
@@ -177,11 +201,16 @@ def _request(shape: Shape, path: bytes, environ: dict[str, Any]) -> BootRequest:
         time=datetime.now(UTC),
         path=printable(path[:MAX_PATH].decode("latin-1"), MAX_PATH),
         address=address[:MAX_ADDRESS],
-        user_agent=printable(environ.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
+        user_agent=_user_agent(environ.get("HTTP_USER_AGENT", "")),
         certificate_verified=environ.get("HTTP_X_SSL_CLIENT_VERIFY", ""),
         certificate=environ.get("HTTP_X_SSL_CLIENT_CERT", ""),
         log_unknown=not unknown_macs.is_exceeded(source_of(address), shape.mac),
     )
+
+
+@lru_cache(maxsize=10_000)  # all phones of a model have one, as a rule
+def _user_agent(text: str) -> str:
+    return printable(text, MAX_USER_AGENT)
 
 
 def printable(text: str, length: int) -> str:

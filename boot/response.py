@@ -6,7 +6,7 @@ Source: contract section 8.
 import json
 import random
 import uuid
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boot import answers
 from boot.decision import Decision
@@ -19,8 +19,7 @@ from redirect.errors import ApiError, not_found, too_many_requests, unavailable
 from redirect.http.client_address import source_of
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response."""
 
     status: int

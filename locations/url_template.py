@@ -10,6 +10,7 @@ Source: section 9.1 of the manual (LTRT-23604); RFC 3986 for the path, RFC 1123 
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ _REFUSED_PROTOCOLS = frozenset({"javascript", "data", "vbscript", "file", "blob"
 _UNUSABLE_PROTOCOLS = frozenset({"tftp", "ftp"})
 
 FILE_NAME = "{FILE NAME}"
-_PLACEHOLDER = re.compile(r"\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\}")
+_PLACEHOLDER = re.compile(r"(\{(?:MAC ADDRESS|mac address|FILE NAME|CUSTOMER NAME)\})")
 
 _PARTS = re.compile(r"(?P<protocol>[^:/]*)://(?P<host>[^:/]*)(?::(?P<port>[^/]*))?(?:/(?P<path>.*))?", re.DOTALL)
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,9}")
@@ -92,20 +93,21 @@ def expand(template: str, *, mac: str, customer: str, file_name: str = "") -> st
     'https://pbx.example/snom/000413922D24.htm'
     """
 
-    def value(found: re.Match[str]) -> str:
-        match found[0]:
-            case "{MAC ADDRESS}":
-                return mac
-            case "{mac address}":
-                return mac.lower()
-            case "{FILE NAME}":
-                return _encoded_name(file_name or f"{mac}.cfg")
-            case _:
-                return _encoded(customer)
-
-    url = _PLACEHOLDER.sub(value, template)
+    pieces = _pieces(template)
+    if len(pieces) > 1:
+        values = {"{MAC ADDRESS}": mac, "{mac address}": mac.lower(), "{CUSTOMER NAME}": _encoded(customer)}
+        if FILE_NAME in pieces:
+            values[FILE_NAME] = _encoded_name(file_name or f"{mac}.cfg")
+        pieces = [values[piece] if place % 2 else piece for place, piece in enumerate(pieces)]
+    url = "".join(pieces)
     appended = file_name and template.endswith("/") and FILE_NAME not in template
     return url + _encoded_name(file_name) if appended else url
+
+
+@lru_cache(maxsize=10_000)  # all phones of a location need it
+def _pieces(template: str) -> list[str]:
+    """The text of a template, with a placeholder at each odd place."""
+    return _PLACEHOLDER.split(template)
 
 
 def warning(template: str) -> str | None:
@@ -191,6 +193,7 @@ def _encoded_name(file_name: str) -> str:
     return quote(re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", file_name), safe="%!$'()*,;:@", errors="replace")
 
 
+@lru_cache(maxsize=10_000)  # all phones of a customer need it
 def _encoded(customer: str) -> str:
     # Quoting leaves dots alone, and a name of dots would be a step up or down in the path.
     if not customer.strip("."):

@@ -20,7 +20,7 @@ class PhoneWorker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "redirect.http.protocol:JSONProtocol",
+        "http": "boot.protocol:PhoneProtocol",
         "proxy_headers": False,
         "server_header": False,
         "ws": "none",

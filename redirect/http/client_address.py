@@ -8,6 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 PROXY_HEADERS = ("HTTP_X_FORWARDED_", "HTTP_X_SSL_CLIENT_")
@@ -54,6 +56,7 @@ def _client(peer: str, forwarded_for: str) -> str:
     return client
 
 
+@lru_cache(maxsize=10_000)  # every phone asks here, most of them by the same proxies
 def _is_trusted(address: str) -> bool:
     parsed = parse_address(address)
     return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
@@ -67,3 +70,9 @@ def parse_address(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+@receiver(setting_changed)
+def _forget_trusted(**_: object) -> None:
+    """Tests change TRUSTED_PROXIES; nothing else does while the service runs."""
+    _is_trusted.cache_clear()

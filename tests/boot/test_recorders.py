@@ -58,6 +58,8 @@ def boot_request(
         CertificateStatus.VERIFIED: "",
     }
     request.__dict__["certificate_problem"] = problems[certificate]
+    request.certificate = "" if certificate is CertificateStatus.NONE else "a certificate"
+    request.__dict__["certificate_subject"] = None
     if certificate is not CertificateStatus.NONE:
         request.__dict__["certificate_names"] = certificate_names or (f"sha256 {'0' * 64}", "1 CN=Some CA")
     return request

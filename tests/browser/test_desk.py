@@ -11,10 +11,10 @@ from tests.browser.conftest import PHONE
 pytestmark = pytest.mark.browser
 
 
-def redirect_of(service: Copy, path: str) -> str:
+def redirect_of(service: Copy, path: str, user_agent: str = "AUDC-IPPhone-450HD/3.4.6") -> str:
     """Ask as a phone does; where it is sent ("" if nowhere)."""
     connection = http.client.HTTPConnection(service.address.removeprefix("http://"), timeout=10)
-    connection.request("GET", path, headers={"User-Agent": "AUDC-IPPhone-450HD/3.4.6"})
+    connection.request("GET", path, headers={"User-Agent": user_agent})
     answer = connection.getresponse()
     connection.close()
     assert answer.status in (302, 404)
@@ -164,3 +164,45 @@ def test_the_location_of_a_device_is_chosen_among_its_owners(open_page):
 def test_it_fits_a_phone(open_page, path, scheme):
     page = open_page(path, viewport=PHONE, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+# What a phone of another maker asks for when it boots, in its order; and what the page of its device says of it.
+GRANDSTREAM = "Grandstream Model HW GXP2135 SW 1.0.7.97 DevId 000b82de0001"
+POLYCOM = "FileTransport PolycomVVX-VVX_411-UA/5.9.5.0614 (SN:0004f2de0001) Type/Application"
+
+
+def test_the_page_of_a_grandstream_says_what_it_asks(service, open_page):
+    url = redirect_of(service, "/cfg000b82de0001.xml", GRANDSTREAM)
+    assert url == "https://files.harbour.example/cfg000b82de0001.xml"
+    page = open_page("/admin/find/?q=00:0b:82:de:00:01")
+    page.get_by_text("The phone was redirected").wait_for()
+    assert "cfg000b82de0001.xml" in page.locator("section", has_text="Last requests").last.inner_text()
+    assert "as Grandstream devices do" in page.inner_text(".device")
+
+
+def test_the_page_of_a_polycom_says_what_it_asks(service, open_page, picture):
+    files = ("000000000000.cfg", "0004f2de0001.cfg", "0004f2de0001-phone.cfg")
+    for file in files:
+        assert redirect_of(service, f"/{file}", POLYCOM) == f"https://files.harbour.example/{file}"
+    # Its firmware is no phone's file: the service answers 404, and what the phone got before stands.
+    assert redirect_of(service, "/3111-48450-001.sip.ld", POLYCOM) == ""
+    page = open_page("/admin/find/?q=0004f2de0001")
+    page.get_by_text("The phone was redirected").wait_for()
+    shown = page.inner_text(".device")
+    assert all(file in shown for file in files)
+    assert shown.count("as Poly devices do") == len(files)
+    assert "no known form" not in shown
+    picture(page, "device-of-another-maker")
+
+
+def test_a_phone_that_asks_for_an_unknown_file_is_a_hint(service, open_page):
+    stranger = POLYCOM.replace("0004f2de0001", "0004f2de0099")
+    assert redirect_of(service, "/boot/own-name.txt", stranger) == ""
+    page = open_page("/admin/find/?q=0004f2de0099")
+    for _ in range(20):  # it is written a moment later
+        if page.get_by_text("which is no known form").is_visible():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    assert "/boot/own-name.txt" in page.inner_text(".desk")
+    assert "registered to Polycom" in page.inner_text(".desk")

@@ -41,6 +41,7 @@ DEVICES_OF_A_RESELLER = 10
 DEVICES_OF_A_PROVIDER = 60
 PASSWORD = "Password of all demo users: "  # noqa: S105
 FIRST_MAC = 0x00908FDE0000  # 00908F: AudioCodes
+OTHER_MAKERS = {"Grandstream GXP2135": "000B82DE0001", "Polycom VVX 411": "0004F2DE0001"}
 FIRST_UNKNOWN_MAC = FIRST_MAC + 0xF000
 
 # Devices of a provider with a story of their own, by their number.
@@ -93,6 +94,16 @@ class Demo:
         places = [*[locations[0]] * 6, *[locations[1]] * 2, locations[2], None]
         for number in range(devices):
             self._add_device(group, places[number % 10], number)
+
+    def add_phones_of_other_makers(self, word: str, group: Group) -> None:
+        """Phones that ask for files of their own, and the location that serves these."""
+        location = Location(
+            group=group, url=f"https://files.{word}.example/", description="Phones of other makers"
+        )
+        self.locations.append(location)
+        for number, (maker, mac) in enumerate(OTHER_MAKERS.items()):
+            self.devices.append(Device(mac=mac, group=group, location=location, description=maker))
+            self.numbers.append(DEVICES_OF_A_PROVIDER + number)
 
     def _add_device(self, group: Group, location: Location | None, number: int) -> None:
         device = Device(
@@ -207,6 +218,7 @@ def _seed(password: str) -> Demo:
         for provider_word, provider_name in providers.items():
             provider = Group.objects.create(name=provider_name, group_type=GroupType.PROVIDER, reseller=reseller)
             demo.add_tenant(provider_word, provider, DEVICES_OF_A_PROVIDER)
+    demo.add_phones_of_other_makers("harbour", Group.objects.get(name="Harbour Hotels"))
     User.objects.bulk_create(demo.users)
     Location.objects.bulk_create(demo.locations)
     Device.objects.bulk_create(demo.devices)

@@ -19,7 +19,7 @@ from api.groups import GroupSerializer
 from api.keys import KeySerializer
 from api.locations import LocationSerializer
 from api.pagination import pages_of
-from api.schema import NOT_THERE, answer, example
+from api.schema import NOT_MODIFIED, NOT_THERE, answer, example
 from api.users import LoginFilter, UserSerializer
 from audit.context import Source
 from audit.models import MOVES, Entry, Event, mac_of, number_of
@@ -305,7 +305,7 @@ class EntryView(DetailView):
     tag = "Audit"
     operation_ids: ClassVar = {"GET": "getAuditEntry"}
     serializer_class = EntrySerializer
-    responses: ClassVar = {"GET": answer(EntrySerializer, "The entry.") | NOT_THERE}
+    responses: ClassVar = {"GET": answer(EntrySerializer, "The entry.") | NOT_MODIFIED | NOT_THERE}
 
     def get_queryset(self, *, depth: int = 1) -> Any:
         return visible_to(self.user)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.models import Group, User
 from accounts.permissions import Action
 from accounts.scope import Row
-from api import idempotency
+from api import etag, idempotency
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
@@ -91,6 +91,23 @@ class View(GenericAPIView[Any]):
         return Response({"id": row.pk, "url": reverse(self.noun.lower(), args=[row.pk])}, status=201)
 
 
+class OneView(View):
+    """One resource, with its tag."""
+
+    def tag_of(self, shown: Any) -> str:
+        """See etag.py."""
+        body = getattr(self, "request_class", None)
+        return etag.tag_of(shown, body().fields if body else shown)
+
+    def answer_one(self, shown: Any) -> Response:
+        """200 with the resource and its tag; 304 to who has it already."""
+        tag = self.tag_of(shown)
+        known = self.request.headers.get("If-None-Match")
+        if known is not None and self.request.method in SAFE_METHODS and etag.is_same(known, tag):
+            return Response(status=304, headers={"ETag": tag})
+        return Response(shown, headers={"ETag": tag})
+
+
 class ListView(View):
     """A page of rows, filtered and sorted."""
 
@@ -109,13 +126,13 @@ class ListView(View):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
-class DetailView(View):
+class DetailView(OneView):
     """One row."""
 
     def retrieve(self, **key: Any) -> Response:
         """The row, or 204."""
         row = self.get_queryset().filter(**key).first()
-        return Response(self.show(row)) if row else Response(status=204)
+        return self.answer_one(self.show(row)) if row else Response(status=204)
 
     def show(self, row: Any) -> Any:
         """The row on the wire."""
@@ -127,8 +144,15 @@ class DetailView(View):
         changes = self.read_changes(visible.first())
         with transaction.atomic():
             row = lock_or_404(visible)
+            self.check_unchanged(row)
             self.change(row, changes)
-        return Response(self.show(row))
+        return self.answer_one(self.show(row))
+
+    def check_unchanged(self, row: Any) -> None:
+        """Raises ChangedSinceRead (412) if a row that is locked is not the one that `If-Match` names."""
+        wanted = self.request.headers.get("If-Match")
+        if wanted is not None:
+            etag.check_match(wanted, self.tag_of(self.show(row)))
 
     def read_changes(self, row: Model | None) -> dict[str, Any]:
         """What the body asks for. Without a row, the answer will be 404."""
@@ -142,6 +166,7 @@ class DetailView(View):
         """Delete the row."""
         with transaction.atomic():
             row = lock_or_404(self.get_queryset().filter(pk=id))
+            self.check_unchanged(row)
             self.check_unused(row)
             row.delete()
         return Response({"description": f"{self.noun} deleted"})

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
@@ -25,6 +26,14 @@ MAX_LENGTH = 255
 QUOTED = r'"(?:[ !#-\[\]-~]|\\["\\])+"'
 BARE = r"[!#$%&\'*+./0-9:<=>?@A-Z^_`a-z{|}~-]+"
 PATTERN = f"(?:{QUOTED}|{BARE})"
+
+PARAMETER = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": f"^{PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description="A new one, such as a UUID, for each new request; the same one when it is sent again. "
+    "It is then done once, and the first answer is given again, for 24 hours.",
+)
 
 
 def key_of(request: Request) -> str | None:

@@ -25,7 +25,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from api import filter_grammar, idempotency, pagination, parsers
+from api import etag, filter_grammar, idempotency, pagination, parsers
 from api.fields import Schema
 from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
@@ -64,6 +64,7 @@ REASONS = {
     405: ("The address does not have this method.", "Method not allowed."),
     409: ("The state of the data does not allow it, or another request came in between.",
           "Changed by another request, try again."),
+    412: ("Changed since the `ETag` was read.", "Changed since you read it: read it again, and try then."),
     413: ("The request body is too large.", f"The request body is larger than {parsers.MAX_BYTES} bytes."),
     415: ("The request body is not `application/json`.", "Send the request body as application/json."),
     422: ("The `Idempotency-Key` was sent with another body before.",
@@ -105,6 +106,7 @@ NO_ID = refusal(
     404, "The address is not one of this API, as the id is no number. An unknown id is answered with 204."
 )
 NOTHING = {204: OpenApiResponse(description="Nothing to show.")}
+NOT_MODIFIED = {304: OpenApiResponse(description="As it was when you read it.")}
 NOT_THERE = {204: OpenApiResponse(description="Does not exist, or is not in your scope.")}
 
 
@@ -122,13 +124,6 @@ DEPTH = OpenApiParameter(
     "depth",
     {"type": "integer", "enum": [0, 1], "default": 1},
     description="0: only what belongs to the high-level groups of your scope; 1: also to their providers.",
-)
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{idempotency.PATTERN}$"},
-    OpenApiParameter.HEADER,
-    description="A new one, such as a UUID, for each new request; the same one when it is sent again. "
-    "It is then done once, and the first answer is given again, for 24 hours.",
 )
 
 
@@ -177,8 +172,8 @@ class ViewSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         in_path = [self._id_parameter()] if "{id}" in self.path else []
         in_query = [DEPTH] if self.method == "GET" and "depth" in self.view.query_parameters else []
-        in_header = [IDEMPOTENCY_KEY] if self.method == "POST" and self.view.keeps_answers else []
-        return [*in_path, *in_query, *in_header]
+        once = [idempotency.PARAMETER] if self.method == "POST" and self.view.keeps_answers else []
+        return [*in_path, *in_query, *etag.parameters(self.view, self.method), *once]
 
     def _id_parameter(self) -> OpenApiParameter:
         declared: OpenApiParameter = self.view.id_parameter
@@ -201,6 +196,7 @@ class ViewSchema(AutoSchema):
         match self.method:
             case "GET":
                 found = answer(view.serializer_class, f"The {noun}.")
+                found |= NOT_MODIFIED if etag.parameters(view, "GET") else {}
                 return found | NOT_THERE if "{id}" in self.path else found
             case "PUT":
                 changed = _examples(view.request_class)[0]
@@ -219,6 +215,7 @@ class ViewSchema(AutoSchema):
         if self.method == "GET":
             return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
+        refused |= _refusals(412) if etag.parameters(self.view, self.method) else {}
         refused |= _refusals(422) if self.method == "POST" and self.view.keeps_answers else {}
         return refused if self.method == "DELETE" else refused | _refusals(400, 413, 415)
 
@@ -315,7 +312,7 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
             for status, response in operation["responses"].items():
                 for media in response.get("content", {}).values():
                     _prefer_given_examples(media)
-                names = ["X-Request-ID", HEADERS_OF.get(status)]
+                names = ["X-Request-ID", HEADERS_OF.get(status), etag.header_of(operation, status)]
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
     return result

@@ -13,7 +13,7 @@ from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus,
 from accounts.permissions import Action, is_allowed
 from accounts.sessions import end_tokens
 from api import fields, filters
-from api.generics import DetailView, ListView, View, update_fields
+from api.generics import DetailView, ListView, OneView, update_fields
 from api.pagination import pages_of
 from api.schema import example, refusal
 from api.serializers import RequestSerializer
@@ -276,7 +276,7 @@ class UserView(DetailView):
         The own user at every level, others for Administrators. Alias: `/api/v1/user/{id}`.
         """
         if id == self.user.pk:
-            return Response(self.show(self.user))
+            return self.answer_one(self.show(self.user))
         if not is_allowed(self.user, Action.MANAGE_USERS):
             raise forbidden()
         return self.retrieve(id=id)
@@ -315,7 +315,7 @@ class UserView(DetailView):
             raise conflict("You cannot delete yourself.")
 
 
-class OwnUserView(View):
+class OwnUserView(OneView):
     """GET /users/me. Source: manual 10.2.3."""
 
     actions: ClassVar = {"GET": Action.VIEW}
@@ -323,10 +323,11 @@ class OwnUserView(View):
     noun, tag = "User", "Users"
     operation_ids: ClassVar = {"GET": "getOwnUser"}
     serializer_class = UserSerializer
+    request_class = UserChanges  # of /users/{id}: the tag is the same
 
     def get(self, request: Request) -> Response:
         """The user who asks
 
         Not for an API key, which is no user. Alias: `/api/v1/user/me`.
         """
-        return Response(self.get_serializer(self.user).data)
+        return self.answer_one(self.get_serializer(self.user).data)

@@ -18,7 +18,7 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/s
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
-# The code belongs to root and stays as it is; only var/ may be written.
+# The code belongs to root and stays as it is, and so do the static files; only var/ may be written, if anything.
 RUN chown service:service var
 USER service
 ENV PATH=/venv/bin:$PATH \

@@ -74,6 +74,16 @@ def test_the_image_gets_no_secrets_and_no_data() -> None:
     assert not {"!.env", "!var", "!.git", "!tests"} & set(rules)
 
 
+def test_the_image_gets_every_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    rules = (ROOT / ".dockerignore").read_text().split()
+    packages = project["tool"]["importlinter"]["root_packages"]
+    assert [package for package in packages if f"!{package}" not in rules] == []
+    compiled = re.search(r"compileall -q ([a-z ]+)", (ROOT / "Dockerfile").read_text())
+    assert compiled is not None
+    assert compiled[1].split() == sorted(packages, key=compiled[1].split().index)
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git clone")
 def test_git_ignores_what_belongs_to_one_installation() -> None:
     private = [

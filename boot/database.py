@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection, connections, transaction
 
-from boot import postgresql, sqlite
+from boot import postgresql, sqlite, statements
 from boot.connection import ReconnectingConnection
 from boot.decision import Decision, DeviceRecord, decide
 from boot.recorder import Recorder
@@ -24,11 +24,11 @@ def open_recorder() -> Recorder:
     if wrapper.vendor != "postgresql":
         return sqlite.SQLiteRecorder(str(wrapper.settings_dict["NAME"]))
     parameters = address.libpq_only(wrapper.get_connection_params())
-    primary = ReconnectingConnection("database", parameters, *postgresql.DEADLINES)
+    primary = ReconnectingConnection("database", parameters, *statements.DEADLINES)
     if not settings.REPLICA_URL:
         return postgresql.PostgreSQLRecorder(primary)
     parameters = address.parse(settings.REPLICA_URL, "REPLICA_URL")
-    replica = ReconnectingConnection("replica", parameters, *postgresql.DEADLINES)
+    replica = ReconnectingConnection("replica", parameters, *statements.DEADLINES)
     return postgresql.PostgreSQLRecorder(primary, replica)
 
 
@@ -39,8 +39,8 @@ def record(request: BootRequest) -> Decision:
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters([request]))
-            records, _ = postgresql.records_in(cursor.fetchall())
+            cursor.execute(statements.RECORD_REQUESTS, statements.parameters([request]))
+            records, _ = statements.records_in(cursor.fetchall())
     else:
         with _short_busy_timeout(), transaction.atomic():
             records = sqlite.record_requests(connection.connection, [request])
@@ -52,8 +52,8 @@ def look_up(mac: str) -> DeviceRecord | None:
     """Return the device that a request for this MAC would find now, or None; nothing is written."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(postgresql.LOOK_UP, {"macs": literal([mac]), "names": "{}"})
-            records, _ = postgresql.records_in(cursor.fetchall())
+            cursor.execute(statements.LOOK_UP, {"macs": literal([mac]), "names": "{}"})
+            records, _ = statements.records_in(cursor.fetchall())
         else:
             records = sqlite.look_up(connection.connection, [mac])
     return records.get(mac)

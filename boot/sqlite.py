@@ -47,7 +47,7 @@ def look_up(database: sqlite3.Connection, macs: Collection[str]) -> dict[str, De
 
 
 def record_requests(database: sqlite3.Connection, batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
-    """Record requests inside the caller's transaction, by the rules of postgresql.RECORD_REQUESTS.
+    """Record requests inside the caller's transaction, by the rules of statements.RECORD_REQUESTS.
 
     Returns the devices that exist, by MAC. No other transaction can hold a row, so all are counted at once.
     """

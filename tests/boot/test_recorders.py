@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from boot import connection as connections
-from boot import database, postgresql, sqlite
+from boot import database, postgresql, sqlite, statements
 from boot.batcher import Batcher
 from boot.certificate import DENIED
 from boot.connection import ReconnectingConnection
@@ -69,8 +69,8 @@ def record(batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
     """As the recorders do, but over the test's own connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters(batch))
-            return postgresql.records_in(cursor.fetchall())[0]
+            cursor.execute(statements.RECORD_REQUESTS, statements.parameters(batch))
+            return statements.records_in(cursor.fetchall())[0]
     return sqlite.record_requests(typed(Any, connection.connection), batch)
 
 
@@ -191,7 +191,7 @@ def test_a_request_that_is_recorded_late_turns_no_time_back(cast: Cast):
     late = [boot_request(mac, at=now - timedelta(minutes=1)) for mac in (device.mac, refused.mac)]
     late.append(boot_request(device.mac, CertificateStatus.VERIFIED, now - timedelta(minutes=1)))
     with connection.cursor() as cursor:
-        cursor.execute(postgresql.RECORD_REQUESTS, postgresql.parameters(late, now + timedelta(minutes=5)))
+        cursor.execute(statements.RECORD_REQUESTS, statements.parameters(late, now + timedelta(minutes=5)))
     for it, requests in ((device, 3), (refused, 2)):
         it.refresh_from_db()
         assert (it.num_requests, it.last_access, it.last_access_status) == (requests, now, AccessStatus.SUCCESS)
@@ -272,7 +272,7 @@ def test_the_deadlines_leave_a_phone_its_second():
     assert postgresql.SECONDS_FOR_A_STATEMENT + postgresql.SECONDS_FOR_THE_REPLICA < 1
     assert connections.SECONDS_TO_FIRST_CONNECT < 1
     assert sqlite.SECONDS_FOR_A_STATEMENT < 1
-    [lock_timeout] = [text for text in postgresql.DEADLINES if text.startswith("lock_timeout=")]
+    [lock_timeout] = [text for text in statements.DEADLINES if text.startswith("lock_timeout=")]
     assert int(lock_timeout.removeprefix("lock_timeout=")) < 1_000 * postgresql.SECONDS_FOR_A_STATEMENT
 
 
@@ -651,9 +651,9 @@ class FakeConnection:
         if self.faults:
             raise self.faults.pop(0)
         self.executed.append((statement, values))
-        if statement == postgresql.IS_RECORDED:
+        if statement == statements.IS_RECORDED:
             return [(self.recorded,)]
-        return self.rows if statement in (postgresql.RECORD_REQUESTS, postgresql.LOOK_UP) else []
+        return self.rows if statement in (statements.RECORD_REQUESTS, statements.LOOK_UP) else []
 
     def cut(self, *, in_doubt: bool) -> None:
         self.away = DatabaseUnavailable("cut", in_doubt=in_doubt)
@@ -679,10 +679,10 @@ def with_replica() -> tuple[PostgreSQLRecorder, FakeConnection, FakeConnection]:
 
 
 async def settled(primary: FakeConnection, records: int) -> None:
-    while primary.count(postgresql.RECORD_REQUESTS) < records:
+    while primary.count(statements.RECORD_REQUESTS) < records:
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.05)
-    assert primary.count(postgresql.RECORD_REQUESTS) == records
+    assert primary.count(statements.RECORD_REQUESTS) == records
 
 
 def test_while_the_primary_is_away_the_replica_answers_and_the_requests_are_recorded_later(
@@ -695,10 +695,10 @@ def test_while_the_primary_is_away_the_replica_answers_and_the_requests_are_reco
             assert await recorder.record([boot_request(MAC)]) == {
                 MAC: DeviceRecord("Acme", "https://pbx.example/", False)
             }
-        assert replica.count(postgresql.LOOK_UP) == 3
+        assert replica.count(statements.LOOK_UP) == 3
         primary.mend()
         await settled(primary, 3)
-        assert primary.count(postgresql.IS_RECORDED) == 0  # there was never a doubt
+        assert primary.count(statements.IS_RECORDED) == 0  # there was never a doubt
         await recorder.close()
 
     asyncio.run(scenario())
@@ -715,10 +715,10 @@ def test_a_batch_in_doubt_is_recorded_once(recorded: bool):
         primary.mend()
         await settled(primary, 0 if recorded else 1)
         assert (
-            primary.executed[0][0] == postgresql.END_BACKEND
+            primary.executed[0][0] == statements.END_BACKEND
         )  # whoever may still commit it is stopped before the look
         assert primary.executed[0][1] == {"pid": 77}
-        assert primary.count(postgresql.IS_RECORDED) == 1
+        assert primary.count(statements.IS_RECORDED) == 1
         await recorder.close()
 
     asyncio.run(scenario())
@@ -780,9 +780,9 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
     device = make_device(cast.provider, location=location)
 
     async def scenario() -> None:
-        primary = ReconnectingConnection("database", connection_parameters(), *postgresql.DEADLINES)
-        rows = await primary.execute(postgresql.LOOK_UP, {"macs": [device.mac, UNKNOWN], "names": []}, 5)
-        assert postgresql.records_in(rows) == (
+        primary = ReconnectingConnection("database", connection_parameters(), *statements.DEADLINES)
+        rows = await primary.execute(statements.LOOK_UP, {"macs": [device.mac, UNKNOWN], "names": []}, 5)
+        assert statements.records_in(rows) == (
             {device.mac: DeviceRecord(cast.provider.name, location.url, mutual_auth=False)},
             False,
         )
@@ -791,12 +791,12 @@ def test_the_statements_of_a_replica_and_of_settling_are_good_sql(cast: Cast):
         await recorder.record([one])
         for at, recorded in ((one.time, True), (one.time + timedelta(microseconds=1), False)):
             values = {"macs": [device.mac], "time": at}
-            assert await primary.execute(postgresql.IS_RECORDED, values, 5) == [(recorded,)]
+            assert await primary.execute(statements.IS_RECORDED, values, 5) == [(recorded,)]
         other = ReconnectingConnection("other", connection_parameters())
         await other.execute("SELECT 1", {}, 5)
         for application, ended in (("somebody", []), ("phones", [(True,)])):
             await other.execute("SELECT set_config('application_name', %(name)s, false)", {"name": application}, 5)
-            assert await primary.execute(postgresql.END_BACKEND, {"pid": other.backend}, 5) == ended
+            assert await primary.execute(statements.END_BACKEND, {"pid": other.backend}, 5) == ended
         before = other.backend
         await other.execute("SELECT 1", {}, 5)
         assert other.backend != before

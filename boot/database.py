@@ -26,10 +26,10 @@ def open_recorder() -> Recorder:
     parameters = address.libpq_only(wrapper.get_connection_params())
     primary = ReconnectingConnection("database", parameters, *statements.DEADLINES)
     if not settings.REPLICA_URL:
-        return postgresql.PostgreSQLRecorder(primary)
+        return postgresql.PostgreSQLRecorder(primary, spool=settings.SPOOL)
     parameters = address.parse(settings.REPLICA_URL, "REPLICA_URL")
     replica = ReconnectingConnection("replica", parameters, *statements.DEADLINES)
-    return postgresql.PostgreSQLRecorder(primary, replica)
+    return postgresql.PostgreSQLRecorder(primary, replica, settings.SPOOL)
 
 
 def record(request: BootRequest) -> Decision:

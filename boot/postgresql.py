@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -14,6 +15,7 @@ from boot.connection import SECONDS_TO_FIRST_CONNECT, ReconnectingConnection
 from boot.decision import DeviceRecord
 from boot.recorder import DatabaseUnavailable, SerializationConflict, StatementRejected, UnrecordedBatch
 from boot.request import BootRequest
+from boot.spool import Spool
 from boot.statements import (
     COUNT_DEFERRED,
     END_BACKEND,
@@ -38,13 +40,19 @@ UNRECORDED_REQUESTS_AT_MOST = 200_000
 
 
 class PostgreSQLRecorder:
-    """Records on the primary. While that is unavailable, it looks up on the replica and keeps the requests in
-    memory until they can be recorded: they are the only requests that a crash of this process can lose.
+    """Records on the primary. While that is unavailable, it looks up on the replica and keeps the requests until
+    they can be recorded, in memory and in a spool: the next process records what this one leaves.
     """
 
-    def __init__(self, primary: ReconnectingConnection, replica: ReconnectingConnection | None = None) -> None:
+    def __init__(
+        self,
+        primary: ReconnectingConnection,
+        replica: ReconnectingConnection | None = None,
+        spool: Path | None = None,
+    ) -> None:
         self._primary = primary
         self._replica = replica
+        self._spool = Spool(spool)
         self._unrecorded: deque[UnrecordedBatch] = deque()
         self._unrecorded_requests = 0
         self.from_replica = 0
@@ -65,6 +73,13 @@ class PostgreSQLRecorder:
     async def open(self) -> None:
         servers = [server for server in (self._primary, self._replica) if server is not None]
         await asyncio.wait({server.connect() for server in servers}, timeout=SECONDS_TO_FIRST_CONNECT)
+        left = await asyncio.to_thread(self._spool.take_over)
+        if left:
+            requests = sum(len(owed.batch) for owed in left)
+            logger.warning("An ended process owes %d requests; they will be recorded now", requests)
+            self._unrecorded.extend(left)
+            self._unrecorded_requests += requests
+            self._replay_soon()
 
     async def record(self, batch: Sequence[BootRequest]) -> dict[str, DeviceRecord]:
         backend = self._primary.backend
@@ -84,8 +99,11 @@ class PostgreSQLRecorder:
             self._replaying.cancel()
         if self._unrecorded_requests:
             logger.error(
-                "%d requests were answered from the replica and will never be counted", self._unrecorded_requests
+                "%d requests were answered from the replica and are not counted yet: %s",
+                self._unrecorded_requests,
+                "the next start counts them" if self._spool.is_kept else "they will never be",
             )
+        self._spool.close(owed=bool(self._unrecorded_requests))
         if self._counting is not None:
             self._counting.cancel()
         if self._uncounted and self._primary.connected.is_set():
@@ -103,18 +121,27 @@ class PostgreSQLRecorder:
             raise unavailable
         keys = {"macs": literal([request.mac for request in batch]), "names": names_in(batch)}
         records, _ = records_in(await self._replica.execute(LOOK_UP, keys, SECONDS_FOR_THE_REPLICA))
-        self._unrecorded.append(UnrecordedBatch(batch, backend))
         self._unrecorded_requests += len(batch)
+        await asyncio.to_thread(self._spool.add, batch, backend)
+        backends = () if backend is None else (backend,)
+        self._unrecorded.append(UnrecordedBatch(batch, backends, in_doubt=backend is not None))
         self.from_replica += len(batch)
+        self._replay_soon()
+        return records
+
+    def _replay_soon(self) -> None:
         if self._replaying is None:
             self._replaying = asyncio.create_task(self._replay())
-        return records
 
     async def _replay(self) -> None:
         """Record the unrecorded batches in their order, as soon as the primary is back."""
+        replayed_by = None
         try:
             while self._unrecorded:
                 await self._primary.connected.wait()
+                if self._primary.backend != replayed_by:
+                    replayed_by = self._primary.backend
+                    self._spool.begin_replay(replayed_by)
                 unrecorded = self._unrecorded[0]
                 try:
                     await self._replay_one(unrecorded)
@@ -125,24 +152,28 @@ class PostgreSQLRecorder:
                     logger.error("%d requests cannot be recorded: %s", len(unrecorded.batch), error)
                 self._unrecorded.popleft()
                 self._unrecorded_requests -= len(unrecorded.batch)
+                if self._unrecorded_requests == 0:  # else one is being added
+                    self._spool.clear()
             logger.warning("All requests that were answered from the replica are recorded")
         finally:
             self._replaying = None
 
     async def _replay_one(self, unrecorded: UnrecordedBatch) -> None:
         values = parameters(unrecorded.batch, datetime.now(UTC))
-        if unrecorded.backend is not None:
-            await self._primary.execute(END_BACKEND, {"pid": unrecorded.backend}, SECONDS_TO_REPLAY)
+        if unrecorded.in_doubt:
+            for pid in unrecorded.backends:
+                await self._primary.execute(END_BACKEND, {"pid": pid}, SECONDS_TO_REPLAY)
             key = {"macs": values["macs"], "time": values["time"]}
             ((recorded,),) = await self._primary.execute(IS_RECORDED, key, SECONDS_TO_REPLAY)
-            unrecorded.backend = None
+            unrecorded.backends, unrecorded.in_doubt = (), False
             if recorded:
                 return
-        unrecorded.backend = self._primary.backend  # in case the connection is lost again
+        backend = self._primary.backend  # in case the connection is lost again
         try:
             await self._primary.execute(RECORD_REQUESTS, values, SECONDS_TO_REPLAY)
         except DatabaseUnavailable as error:
-            unrecorded.backend = unrecorded.backend if error.in_doubt else None
+            unrecorded.in_doubt = error.in_doubt
+            unrecorded.backends = (backend,) if error.in_doubt and backend is not None else ()
             raise
 
     async def _count_deferred(self) -> None:

@@ -60,8 +60,10 @@ class Recorder(Protocol):
 class UnrecordedBatch:
     """Requests that were answered from the replica and are not recorded yet.
 
-    `backend` is the process of the database server that may have committed them after all.
+    `in_doubt` if they may have been recorded after all; `backends` are the processes of the database server that
+    may still be about to.
     """
 
     batch: Sequence[BootRequest]
-    backend: int | None
+    backends: tuple[int, ...] = ()
+    in_doubt: bool = False

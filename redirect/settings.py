@@ -223,6 +223,9 @@ REPLICA_URL = env.str("REPLICA_URL", default="")
 if REPLICA_URL:
     address.parse(REPLICA_URL, "REPLICA_URL")
 
+# Where a process keeps what it answered from the replica and has not recorded yet, so that a crash loses nothing.
+SPOOL = Path(env.str("SPOOL", default="") or VAR_DIR / "spool")
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Who ------------------------------------------------------------------------------------------------------

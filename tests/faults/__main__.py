@@ -25,6 +25,7 @@ FAULTS = {
         database.kills,
         database.restart,
         database.restart_replica,
+        database.owed,
         database.freeze,
         database.freeze_replica,
         retries.same_key,

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from rig import ROOT
 from rig.clients import NO_ANSWER, Connection, Phones
@@ -156,6 +158,41 @@ async def restart_replica(site: Site) -> None:
         site.check(set(load.statuses()) == {302}, "phones see 302 throughout")
         site.check(load.slowest() <= 1, "each within 1 s")
         site.check_counts(load)
+
+
+async def owed(site: Site) -> None:
+    """kill -9 of all processes of the service while they owe what the replica answered; the next ones count it."""
+    replica = site.replica()
+    number = 500 if site.quick else 5_000
+    with site.service(REPLICA_URL=replica.url) as service:
+        load = Phones(service.port, site.macs)
+        await answered_again(load, site.macs[-1], service.workers)
+        await asyncio.to_thread(site.database.stop)
+        await ask_each(load, site.macs[:number])
+        assert service.master is not None
+        await asyncio.to_thread(send, signal.SIGKILL, service.master.pid, *service.worker_pids())
+        left = sum(path.stat().st_size for path in Path(service.variables["SPOOL"]).glob("*.owed"))
+        site.say(f"{number} phones answered from the replica, {left} octets in the spool when all were killed")
+        await asyncio.to_thread(site.database.start)
+        await asyncio.to_thread(wait_for, lambda: len(service.worker_pids()) == service.workers, 60)
+        site.say(f"phones: {shown(load.statuses())}, the slowest after {milliseconds(load.slowest())}")
+        site.check(load.statuses()[302] >= number, "each phone is redirected")
+        site.check_counts(load)
+        gone = not list(Path(service.variables["SPOOL"]).glob("*.owed"))
+        site.check(gone, "nothing is left in the spool")
+
+
+async def ask_each(load: Phones, macs: Sequence[str]) -> None:
+    """Ask once for each, 16 at a time."""
+    waiting = iter(macs)
+
+    async def client() -> None:
+        connection = Connection(load.port)
+        for which in waiting:
+            await load.one(which, connection)
+        connection.close()
+
+    await asyncio.gather(*(client() for _ in range(16)))
 
 
 def restart_database(site: Site, absence: float = 0) -> None:

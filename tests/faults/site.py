@@ -252,7 +252,7 @@ def site(*, quick: bool) -> Iterator[Site]:
     """A cluster with tables, a tenant and its phones."""
     with temporary_cluster(SETTINGS) as database:
         database.home.chmod(0o755)
-        variables = environment(database.url)
+        variables = environment(database.url, SPOOL=str(database.home / "spool"))
         manage(variables, "migrate", "--verbosity", "0")
         values = {"login": LOGIN, "password": PASSWORD, "locations": LOCATIONS, "first": FIRST_MAC}
         manage(variables, "shell", "--verbosity", "0", "-c", SEED.format(devices=DEVICES, **values))

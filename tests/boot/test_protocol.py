@@ -37,6 +37,7 @@ class Recorder:
         self.gate.set()
         self.recorded: list[BootRequest] = []
         self.from_replica = self.owed = 0  # for the metrics
+        self.is_connected = True
 
     async def open(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A list of MACs in one transaction: create, upsert, remove, associate, disassociate, move.
+"""A list of MACs in one transaction: create, upsert, remove, associate, disassociate; moving.py: move.
 
 Each call takes effect whole or not at all; its number of statements does not depend on the length of the list.
 Every writer locks rows in the order of their MACs: no deadlock. Source: manual 8.3, 8.4, 11.1, 11.2; contract 6.
@@ -55,7 +55,7 @@ def create(
     macs = sorted({mac for mac in normalized if mac is not None})
 
     def work() -> tuple[set[str], dict[str, RowOutcome]]:
-        _lock_location_of(group, location_id)
+        lock_location_of(group, location_id)
         new = _insert(group, macs, location_id, description)
         met = [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new]
         outcomes = _change(met, override=override)
@@ -109,8 +109,8 @@ def remove(visible: DeviceQuerySet, positions: dict[str, int]) -> int:
     """Delete these devices, all of them visible, or none; how many. Raises UnknownDevices naming the others."""
 
     def work() -> int:
-        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
-        _refuse_missing(positions, owners)
+        owners = dict(lock_in_order(visible, positions).values_list("mac", "group_id"))
+        refuse_missing(positions, owners)
         deleted: int = Device.objects.filter(mac__in=texts(positions))._raw_delete(Device.objects.db)
         record_list(Event.DEVICES_REMOVED, Device, parts_of("Removed", owners))
         return deleted
@@ -133,9 +133,9 @@ def associate(
 
     def work() -> int:
         location = _lock_location(locations, not_found())
-        devices = _locked(Device.objects.filter(group=location.group_id), positions)
+        devices = lock_in_order(Device.objects.filter(group=location.group_id), positions)
         rows = list(devices.values_list("pk", "mac", "location_id", "description"))
-        _refuse_missing(positions, [mac for _, mac, _, _ in rows])
+        refuse_missing(positions, [mac for _, mac, _, _ in rows])
         chosen = [pk for pk, _, location_id, _ in rows if override or location_id is None]
         rest = {pk for pk, _, _, _ in rows} - set(chosen)
         described = {} if description is UNSET else {"description": description}
@@ -163,9 +163,9 @@ def disassociate(locations: QuerySet[Location], positions: dict[str, int]) -> tu
 
     def work() -> int:
         location = _lock_location(locations, not_found())
-        devices = _locked(Device.objects.filter(group=location.group_id), positions)
+        devices = lock_in_order(Device.objects.filter(group=location.group_id), positions)
         rows = list(devices.values_list("pk", "mac", "location_id"))
-        _refuse_missing(positions, [mac for _, mac, _ in rows])
+        refuse_missing(positions, [mac for _, mac, _ in rows])
         if elsewhere := [mac for _, mac, location_id in rows if location_id != location.pk]:
             errors = _errors(positions, elsewhere, "is not associated with the location")
             raise bad_request(errors[0].description, errors)
@@ -185,41 +185,11 @@ def take_away_locations(visible: DeviceQuerySet, positions: dict[str, int]) -> i
     """Leave these devices, all of them visible, without a location, or none; how many. Raises as `remove` does."""
 
     def work() -> int:
-        rows = list(_locked(visible, positions).values_list("mac", "group_id", "location_id"))
-        _refuse_missing(positions, [mac for mac, _, _ in rows])
+        rows = list(lock_in_order(visible, positions).values_list("mac", "group_id", "location_id"))
+        refuse_missing(positions, [mac for mac, _, _ in rows])
         located = {mac: group_id for mac, group_id, location_id in rows if location_id}
         record_list(Event.DEVICES_DISASSOCIATED, Device, parts_of("Disassociated", located))
         return Device.objects.filter(mac__in=texts(positions)).update(location=None)
-
-    return in_transaction(work)
-
-
-def move(
-    visible: DeviceQuerySet, positions: dict[str, int], *, group: Group, location_id: int | None, reason: str
-) -> int:
-    """Make these devices, all of them visible, the group's, with a location of it or none; how many.
-
-    The history of the old and of the new group keeps it, with the reason for support staff. Description and
-    counters begin anew: the new group may not see what the old one wrote, nor what the phones did for it.
-    Raises as `remove` does, and ApiError 400 if the location is not the group's.
-    """
-
-    def work() -> int:
-        _lock_location_of(group, location_id)
-        owners = dict(_locked(visible, positions).values_list("mac", "group_id"))
-        _refuse_missing(positions, owners)
-        parts = parts_of("Moved", owners)
-        record_list(Event.DEVICES_MOVED, Device, parts, other_group_id=group.pk, reason=reason)
-        # One statement: the database refuses a device with a location of another group even for a moment.
-        return Device.objects.filter(mac__in=texts(positions)).update(
-            group=group,
-            location=location_id,
-            description=None,
-            last_access=None,
-            last_access_status=AccessStatus.AWAIT,
-            num_requests=0,
-            certificate_seen=None,
-        )
 
     return in_transaction(work)
 
@@ -241,7 +211,8 @@ def positions_in(mac_list: list[str]) -> dict[str, int]:
     return positions
 
 
-def _refuse_missing(positions: dict[str, int], found: Iterable[str]) -> None:
+def refuse_missing(positions: dict[str, int], found: Iterable[str]) -> None:
+    """Raises UnknownDevices naming those of the MACs that were not found."""
     if missing := positions.keys() - set(found):
         errors = _errors(positions, missing, "is not defined for the group")
         raise UnknownDevices(400, errors[0].description, errors=errors)
@@ -252,7 +223,7 @@ def _errors(positions: dict[str, int], macs: Iterable[str], reason: str) -> list
     return [FieldError(f"macList[{positions[mac]}]", f"MAC {display(mac)} {reason}.") for mac in wrong]
 
 
-def _lock_location_of(group: Group, location_id: int | None) -> None:
+def lock_location_of(group: Group, location_id: int | None) -> None:
     """Raises ApiError 400 for a location of another group."""
     if location_id is not None:
         missing = bad_attribute("locationId", "The location is not defined for the group.")
@@ -267,7 +238,8 @@ def _lock_location(locations: QuerySet[Location], missing: ApiError) -> Location
     return location
 
 
-def _locked(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
+def lock_in_order(devices: DeviceQuerySet, macs: Iterable[str]) -> DeviceQuerySet:
+    """Those of the devices that are listed, locked in the order of MACs."""
     listed = devices.filter(mac__in=texts(list(macs)))
     return listed.order_by("mac").select_for_update(of=("self",), no_key=True)
 
@@ -311,7 +283,7 @@ def _insert_from(source: str, parameters: list[Any]) -> set[str]:
 
 def _change(devices: list[DesiredDevice], *, override: bool) -> dict[str, RowOutcome]:
     """Change devices that exist: locked in the order of MACs, decided, written by one statement."""
-    current = _by_mac(_locked(Device.objects.all(), [device.mac for device in devices]))
+    current = _by_mac(lock_in_order(Device.objects.all(), [device.mac for device in devices]))
     if len(current) < len(devices):
         raise LostRace  # one was deleted since the insert met it
     outcomes, changed = {}, []

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Group, User
-from devices import bulk, mac
+from devices import bulk, mac, moving
 from devices.models import Device, DeviceQuerySet, Selection, SelectionAction, SelectionPiece
 from jobs import runner
 from jobs.models import Job, JobState
@@ -147,7 +147,7 @@ def _act(selection: Selection, devices: DeviceQuerySet, macs: list[str]) -> int:
             if target is None:
                 raise bad_request("The group that the devices were to be moved to is gone.")
             place, reason = details["location"], details["reason"]
-            return bulk.move(devices, positions, group=target, location_id=place, reason=reason)
+            return moving.move(devices, positions, group=target, location_id=place, reason=reason)
     raise ValueError(selection.action)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path, register_converter
 
-from api import accesses, audit, devices, docs, groups, keys, location_devices, locations, login, users
+from api import accesses, audit, devices, docs, groups, keys, location_devices, locations, login, moves, users
 from devices import mac
 
 
@@ -59,6 +59,7 @@ urlpatterns = [
     *api("user/<int:id>", users.UserView, "user-alias"),
     *api("devices", devices.DevicesView, "devices"),
     *api("devices/remove", devices.DevicesRemoveView, "devices-remove"),
+    *api("devices/move", moves.DevicesMoveView, "devices-move"),
     *api("devices/<device_id:id>", devices.DeviceView, "device"),
     *api("devices/<mac:mac>", devices.DeviceView, "device-by-mac"),
     *api("devices/<device_id:id>/accesses", accesses.DeviceAccessesView, "device-accesses"),

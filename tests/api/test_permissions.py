@@ -319,6 +319,18 @@ CASES = [
         "POST", "devices/remove", "change devices and locations", 200, 403, "group", same_group=400,
         body=lambda t, base: {"macList": [base.mac], "group": t.group},
     ),
+    Case(
+        "POST", "devices/move", "change devices and locations", 200, 403, "group",
+        body=lambda t, base: {"macList": [base.mac], "group": t.group},
+    ),
+    Case(
+        "POST", "devices/move", "change devices and locations", 200, 400, "macList", echoes=as_displayed,
+        body=lambda t, base: {"macList": [t.mac], "group": base.group},
+    ),
+    Case(
+        "POST", "devices/move", "change devices and locations", 200, 400, "locationId", same_group=400,
+        body=lambda t, base: {"macList": [base.mac], "group": base.group, "locationId": t.location},
+    ),
     # The audit log.
     Case("GET", "audit", "read the audit log", 200),
     Case("GET", "audit/<int:id>", "read the audit log", 200, 204, path=of_entry),
@@ -812,6 +824,8 @@ ORDERS = [
           body=lambda t, _: new_devices(group=t.group), conflict=201),
     Order("POST", "/devices/remove", "the provider's Monitor", outside=400,
           body=lambda t, _: {"macList": [t.mac]}, conflict=200),
+    Order("POST", "/devices/move", "the provider's Monitor", outside=403,
+          body=lambda t, _: {"macList": [t.mac], "group": t.group}, conflict=200),
     Order("POST", "/locations", "the reseller's Monitor", outside=403,
           body=lambda t, _: {"url": "https://new.example/", "groupId": t.group}, conflict=201),
     Order("PUT", "/locations/{t.location}", "the reseller's Monitor", outside=404,

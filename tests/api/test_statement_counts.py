@@ -89,6 +89,20 @@ def test_remove(administrator: Api, cast: Cast, named: bool) -> None:
     )
 
 
+def test_move(administrator: Api, cast: Cast) -> None:
+    """Each device with a location of its own, of which the other group has a twin."""
+    urls = [f"https://pbx{number}.example/" for number in range(MANY + 1)]
+    places = Location.objects.bulk_create(Location(group=cast.provider, url=url) for url in urls)
+    Location.objects.bulk_create(Location(group=cast.sibling, url=url) for url in urls)
+    pairs = zip(macs(MANY + 1), places, strict=True)
+    Device.objects.bulk_create(Device(group=cast.provider, mac=mac, location=place) for mac, place in pairs)
+    body = {"group": cast.sibling.pk, "keepCounters": True}
+    assert_length_does_not_matter(
+        lambda texts: administrator.post("/devices/move", body | {"macList": texts}), 200
+    )
+    assert Device.objects.filter(group=cast.sibling, location__group=cast.sibling).count() == MANY + 1
+
+
 def test_remove_refused(administrator: Api, cast: Cast) -> None:
     make_devices(cast.stranger, macs(MANY + 1))
     assert_length_does_not_matter(lambda texts: administrator.post("/devices/remove", {"macList": texts}), 400)

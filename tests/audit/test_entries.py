@@ -137,6 +137,7 @@ WRITES = [
     Write("DELETE", "keys/<int:id>", Event.DELETED, id=lambda w: w.key.pk),
     Write("POST", "devices", Event.DEVICES_CREATED, new_devices),
     Write("POST", "devices/remove", Event.DEVICES_REMOVED, lambda w: {"macList": MACS}),
+    Write("POST", "devices/move", Event.DEVICES_MOVED, lambda w: {"macList": MACS, "group": w.cast.sibling.pk}),
     Write("POST", "locations", Event.CREATED,
           lambda w: {"url": "https://new.example/", "groupId": w.cast.provider.pk}),
     Write("PUT", "locations/<int:id>", Event.CHANGED, lambda w: {"url": "https://new.example/"},

@@ -92,6 +92,7 @@ TARGETS = [
     ("PUT", "/keys/1"),
     ("POST", "/devices"),
     ("POST", "/devices/remove"),
+    ("POST", "/devices/move"),
     ("POST", "/locations"),
     ("PUT", "/locations/1"),
     ("POST", "/locations/remove"),

@@ -383,7 +383,7 @@ CASES = [
 
 API = "api/v1/"
 # Not of the API: for machines that watch over the service, and for people in the admin.
-OUTSIDE_API = {"", "healthz", "readyz", "admin", "admin/"}
+OUTSIDE_API = {"", "healthz", "readyz", "metrics", "admin", "admin/"}
 
 API_ROUTES = [route.removeprefix(API) for route in ROUTES if route.startswith(API)]
 

@@ -18,7 +18,7 @@ from api.pagination import pages_of
 from api.schema import example, refusal
 from api.serializers import RequestSerializer
 from redirect.db.search import among, contains
-from redirect.errors import conflict, forbidden
+from redirect.errors import Conflict, forbidden
 
 LOGIN_TAKEN = "A user of this login exists already."
 HASHING = refusal(429, "Too many passwords are being hashed at this moment.")
@@ -254,7 +254,7 @@ class UsersView(ListView):
         passwords.check_allowed("password", password, user)
         user.group = self.group_named_in_body(body["group"])
         if User.objects.get_queryset().named(user.login).exists():
-            raise conflict(LOGIN_TAKEN)
+            raise Conflict(LOGIN_TAKEN)
         user.password = passwords.hashed(password)
         user.save(force_insert=True)
         return self.created(user)
@@ -312,7 +312,7 @@ class UserView(DetailView):
 
     def check_unused(self, row: User) -> None:
         if row == self.user:
-            raise conflict("You cannot delete yourself.")
+            raise Conflict("You cannot delete yourself.")
 
 
 class OwnUserView(OneView):

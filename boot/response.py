@@ -15,7 +15,7 @@ from boot.rate_limit import unknown_macs
 from boot.request import BootRequest
 from boot.shapes import maker_of
 from devices.models import Outcome
-from redirect.errors import ApiError, not_found, too_many_requests, unavailable
+from redirect.errors import ApiError, TooManyAttempts, not_found, unavailable
 from redirect.http.client_address import source_of
 
 
@@ -30,7 +30,7 @@ class Response(NamedTuple):
 def answer_to(request: BootRequest, decision: Decision) -> tuple[Response, Outcome | Refusal]:
     """Return the response for a decision and its outcome; 429 if the source is over its limit of unknown MACs."""
     if decision.url is None and (wait := unknown_macs.hit(source_of(request.address), request.mac)):
-        return error_response(too_many_requests(wait)), Refusal.LIMITED
+        return error_response(TooManyAttempts(wait)), Refusal.LIMITED
     if decision.settings_url is not None and (settings := _settings(request, decision.settings_url)):
         return settings, decision.outcome
     return response_for(request.mac, decision), decision.outcome

@@ -94,16 +94,6 @@ class TooManyAttempts(ApiError):
         super().__init__(429, description, headers={"Retry-After": str(self.retry_after)})
 
 
-def conflict(description: str = "") -> Conflict:
-    """409 with this sentence; without one, that another request came first."""
-    return Conflict(description) if description else ChangedMeanwhile()
-
-
-def too_many_requests(retry_after: int, description: str = "Too many requests.") -> TooManyAttempts:
-    """See the class."""
-    return TooManyAttempts(retry_after, description)
-
-
 def unavailable(retry_after: int = 5, *, in_doubt: bool = False) -> ApiError:
     """503: the database is away or too slow; `in_doubt` if the change may have been made all the same."""
     description = IN_DOUBT if in_doubt else "Temporarily unavailable, try again."

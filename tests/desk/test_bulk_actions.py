@@ -22,7 +22,7 @@ from devices.models import Access, Device, Selection, SelectionPiece
 from jobs import runner
 from jobs.models import Job
 from locations.models import Location
-from redirect.errors import conflict
+from redirect.errors import ChangedMeanwhile
 from tests.conftest import (
     Api,
     Cast,
@@ -448,7 +448,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def refused(*args: Any, **kwargs: Any) -> Any:
         kept(*args, **kwargs)
-        raise conflict()
+        raise ChangedMeanwhile
 
     monkeypatch.setattr(bulk, "associate", refused)
 

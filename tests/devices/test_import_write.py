@@ -25,7 +25,7 @@ from devices.reconcile import DesiredDevice, RowOutcome
 from jobs import runner
 from jobs.models import Job
 from locations.models import Location
-from redirect.errors import conflict
+from redirect.errors import ChangedMeanwhile
 from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator, run_due_jobs
 from tests.desk.test_admin import browser_of, make_staff, text_of
 
@@ -323,7 +323,8 @@ def test_nothing_is_written_if_something_is_not_as_the_preview_had_it(
 
 
 @pytest.mark.parametrize(
-    ("error", "given_up"), [(RuntimeError("bug"), True), (OperationalError("away"), False), (conflict(), False)]
+    ("error", "given_up"),
+    [(RuntimeError("bug"), True), (OperationalError("away"), False), (ChangedMeanwhile(), False)],
 )
 def test_an_error_in_the_middle_leaves_nothing(
     cast: Cast,

@@ -3,6 +3,7 @@
 import re
 from typing import Any, ClassVar
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,7 +21,8 @@ from api.serializers import RequestSerializer
 from redirect.db.search import among, contains
 from redirect.errors import Conflict, forbidden
 
-LOGIN_TAKEN = "A user of this login exists already."
+# Logins are unique over all tenants: the sentence tells no more than that.
+LOGIN_TAKEN = "This login is taken, choose another one."
 HASHING = refusal(429, "Too many passwords are being hashed at this moment.")
 
 DESCRIPTION = "Anything else."
@@ -256,7 +258,14 @@ class UsersView(ListView):
         if User.objects.get_queryset().named(user.login).exists():
             raise Conflict(LOGIN_TAKEN)
         user.password = passwords.hashed(password)
-        user.save(force_insert=True)
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+        except IntegrityError:
+            # Another request may have created it since; the group may be gone as well.
+            if User.objects.get_queryset().named(user.login).exists():
+                raise Conflict(LOGIN_TAKEN) from None
+            raise
         return self.created(user)
 
 

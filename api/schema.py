@@ -46,9 +46,8 @@ DESCRIPTION = Template((HERE / "description.md").read_text()).substitute(
     max_limit=f"{pagination.MAX_LIMIT:,}",
 )
 DATE: Schema = {
-    "type": "string",
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+0000$",
-    "example": "2019-04-28T18:16:04+0000",
+    "examples": ["2019-04-28T18:16:04+0000"],
 }
 HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 
@@ -57,7 +56,7 @@ HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "
 
 
 REASONS = {
-    400: ("The request is not well formed.", "The request body must be a JSON object."),
+    400: ("The request is not well formed.", "The request body is not valid JSON: line 1, column 2."),
     401: ("No token, or one that is not valid any more.", "Authentication is required."),
     403: ("Your level, or your group, does not allow this.", "Your permission level does not allow this."),
     404: ("Does not exist, or is not in your scope.", "Not found."),
@@ -216,8 +215,11 @@ class ViewSchema(AutoSchema):
             return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
         refused |= _refusals(412) if etag.parameters(self.view, self.method) else {}
+        if self.method == "DELETE":
+            return refused
         refused |= _refusals(422) if self.method == "POST" and self.view.keeps_answers else {}
-        return refused if self.method == "DELETE" else refused | _refusals(400, 413, 415)
+        says = self.view.request_class().not_an_object([])
+        return refused | refusal(400, says=says) | _refusals(413, 415)
 
 
 def _query_refused(view: Any) -> Responses:
@@ -309,12 +311,14 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
     result["paths"] |= BY_HAND["paths"]
     for path in result["paths"].values():
         for operation in path.values():
+            operation["security"] = [needed for needed in operation.get("security", ()) if needed]
             for status, response in operation["responses"].items():
                 for media in response.get("content", {}).values():
                     _prefer_given_examples(media)
                 names = ["X-Request-ID", HEADERS_OF.get(status), etag.header_of(operation, status)]
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
+    result["servers"] = BY_HAND["servers"]
     return result
 
 

@@ -191,7 +191,7 @@ class ViewSchema(AutoSchema):
     def _success(self) -> Responses:
         view, noun = self.view, self.view.noun.lower()
         if self._is_list_view():
-            return _page(view.pagination_class.name, view.serializer_class) | NOTHING
+            return _page(view.pagination_class, view.serializer_class) | NOTHING
         match self.method:
             case "GET":
                 found = answer(view.serializer_class, f"The {noun}.")
@@ -232,10 +232,14 @@ def _examples(serializer: type[serializers.Serializer[Any]]) -> list[Any]:
 
 
 @cache
-def _page(name: str, serializer: type[serializers.Serializer[Any]]) -> Responses:
-    fields: dict[str, Any] = {name: serializer(many=True), "pages": pagination.Pages()}
+def _page(paginator: type[pagination.PagePagination], serializer: type[serializers.Serializer[Any]]) -> Responses:
+    name = paginator.name
+    fields: dict[str, Any] = {name: serializer(many=True), "pages": paginator.pages()}
     rows = _examples(serializer)
-    shown = {name: rows, "pages": {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}}
+    pages: dict[str, Any] = {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}
+    if paginator.pages is pagination.LogPages:
+        pages["next"] = None
+    shown = {name: rows, "pages": pages}
     return answer(inline_serializer(f"{name.title()}Page", fields), f"One page of {name}.", shown)
 
 

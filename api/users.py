@@ -3,7 +3,7 @@
 import re
 from typing import Any, ClassVar
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -259,8 +259,7 @@ class UsersView(ListView):
             raise Conflict(LOGIN_TAKEN)
         user.password = passwords.hashed(password)
         try:
-            with transaction.atomic():
-                user.save(force_insert=True)
+            user.save(force_insert=True)
         except IntegrityError:
             # Another request may have created it since; the group may be gone as well.
             if User.objects.get_queryset().named(user.login).exists():

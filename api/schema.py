@@ -4,7 +4,7 @@ What no code tells stands in description.md and openapi.yaml. Source: the manual
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -126,12 +126,6 @@ DEPTH = OpenApiParameter(
 )
 
 
-def unknown_parameter(name: str, known: Sequence[str]) -> str:
-    """What a caller is told who sends a query parameter that the address does not know."""
-    knows = f"known are {', '.join(known)}" if known else "none is known here"
-    return f"Unknown query parameter '{name[:100]}': {knows}."
-
-
 # --- Views -----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +185,7 @@ class ViewSchema(AutoSchema):
     def _success(self) -> Responses:
         view, noun = self.view, self.view.noun.lower()
         if self._is_list_view():
-            return _page(view.pagination_class, view.serializer_class) | NOTHING
+            return _page(view.pagination_class.name, view.pagination_class.pages, view.serializer_class) | NOTHING
         match self.method:
             case "GET":
                 found = answer(view.serializer_class, f"The {noun}.")
@@ -223,7 +217,7 @@ class ViewSchema(AutoSchema):
 
 
 def _query_refused(view: Any) -> Responses:
-    says = unknown_parameter("colour", view.query_parameters)
+    says = view.unknown_parameter("colour", view.query_parameters)
     return refusal(400, "A query parameter is unknown, repeated or not well formed.", says)
 
 
@@ -232,14 +226,11 @@ def _examples(serializer: type[serializers.Serializer[Any]]) -> list[Any]:
 
 
 @cache
-def _page(paginator: type[pagination.PagePagination], serializer: type[serializers.Serializer[Any]]) -> Responses:
-    name = paginator.name
-    fields: dict[str, Any] = {name: serializer(many=True), "pages": paginator.pages()}
+def _page(name: str, pages: type[pagination.Pages], serializer: type[serializers.Serializer[Any]]) -> Responses:
+    fields: dict[str, Any] = {name: serializer(many=True), "pages": pages()}
     rows = _examples(serializer)
-    pages: dict[str, Any] = {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}
-    if paginator.pages is pagination.LogPages:
-        pages["next"] = None
-    shown = {name: rows, "pages": pages}
+    numbers: dict[str, Any] = {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}
+    shown = {name: rows, "pages": {field: numbers.get(field) for field in pages().fields}}
     return answer(inline_serializer(f"{name.title()}Page", fields), f"One page of {name}.", shown)
 
 

@@ -230,7 +230,7 @@ def _page(name: str, pages: type[pagination.Pages], serializer: type[serializers
     fields: dict[str, Any] = {name: serializer(many=True), "pages": pages()}
     rows = _examples(serializer)
     numbers: dict[str, Any] = {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}
-    shown = {name: rows, "pages": {field: numbers.get(field) for field in pages().fields}}
+    shown = {name: rows, "pages": {field: numbers.get(field) for field in pages().get_fields()}}
     return answer(inline_serializer(f"{name.title()}Page", fields), f"One page of {name}.", shown)
 
 

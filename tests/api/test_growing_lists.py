@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from accounts.models import Group
-from audit.models import Entry
+from audit.models import Entry, Event
 from devices.models import Access, Device
 from tests.conftest import Api, Cast, make_access, make_device
 
@@ -22,7 +22,7 @@ LISTS = ["/audit", "/accesses", f"/devices/{MAC}/accesses", "/devices/{id}/acces
 def write(path: str, device: Device, moment: datetime, mark: str) -> None:
     """One row of the log at this address."""
     if path == "/audit":
-        entry = Entry.objects.note("Changed", device, {"description": [None, mark]})
+        entry = Entry.objects.note(Event.CHANGED, device, {"description": [None, mark]})
         Entry.objects.filter(pk=entry.pk).update(timestamp=moment)
     else:
         make_access(device, time=moment, user_agent=mark)

@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg test-browser check format lock dist install-test fuzz faults bench bench-desk clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock dist install-test image-test fuzz faults bench bench-desk clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,9 @@ dist: env ## build the wheel that docs/install.md installs: dist/
 
 install-test: dist ## install the wheel into a fresh environment, start it, and ask it
 	@.venv/bin/python tools/install_test
+
+image-test: env ## build the image from Debian's packages, run it without rights, and ask it (root, buildah, podman)
+	@.venv/bin/python tools/image_test
 
 fuzz: env ## send a running service what its own OpenAPI document allows, and more
 	@.venv/bin/python -m tests.fuzz $(ARGS)

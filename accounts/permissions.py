@@ -19,6 +19,8 @@ class Action(Enum):
     MANAGE_USERS = auto()
     READ_AUDIT = auto()
     MANAGE_KEYS = auto()
+    OPERATE_ENDPOINTS = auto()
+    ADMINISTER_ENDPOINTS = auto()
 
 
 RESELLER_ADMINISTRATOR = (GroupType.RESELLER, Level.ADMINISTRATOR)
@@ -40,6 +42,8 @@ ALLOWED: Mapping[Action, set[tuple[GroupType, Level]]] = {
     Action.MANAGE_USERS: ADMINISTRATORS,
     Action.READ_AUDIT: ADMINISTRATORS,
     Action.MANAGE_KEYS: ADMINISTRATORS,
+    Action.OPERATE_ENDPOINTS: ADMINISTRATORS | OPERATORS,
+    Action.ADMINISTER_ENDPOINTS: ADMINISTRATORS,
 }
 
 

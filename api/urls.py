@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.urls import URLPattern, path, register_converter
+from django.conf import settings
+from django.urls import URLPattern, path, re_path, register_converter
 
 from api import accesses, audit, devices, docs, groups, keys, location_devices, locations, login, moves, users
 from devices import mac
@@ -41,6 +42,35 @@ def api(route: str, view: Any, name: str) -> list[URLPattern]:
     return [path(route, view.as_view(), name=name), path(route + "/", view.as_view())]
 
 
+def management() -> list[URLPattern]:
+    """The addresses of device management; while it is off, what says so, and nothing of it is loaded."""
+    if not settings.MANAGEMENT_NETWORKS:
+        from api.management_off import ManagementOffView
+
+        return [re_path("^management(?:/.*)?$", ManagementOffView.as_view())]
+
+    from api import management, management_capabilities
+    from api import management_operations as operations
+    from api import management_results as results
+
+    endpoint = "management/endpoints/<int:id>"
+    return [
+        *api("management/endpoints", management.EndpointsView, "endpoints"),
+        *api(endpoint, management.EndpointView, "endpoint"),
+        *api(f"{endpoint}/probe", operations.ProbeView, "endpoint-probe"),
+        *api(f"{endpoint}/capabilities", management_capabilities.CapabilitiesView, "endpoint-capabilities"),
+        *api(f"{endpoint}/summary", results.SummaryView, "endpoint-summary"),
+        *api(f"{endpoint}/operations", operations.EndpointOperationsView, "endpoint-operations"),
+        *api(f"{endpoint}/uiToken", operations.UiTokenView, "endpoint-ui-token"),
+        *api(f"{endpoint}/alarms", results.AlarmsView, "endpoint-alarms"),
+        *api(f"{endpoint}/tls", results.TlsView, "endpoint-tls"),
+        *api(f"{endpoint}/artefacts", results.ArtefactsView, "endpoint-artefacts"),
+        *api(f"{endpoint}/artefacts/<int:artefact>", results.ArtefactView, "endpoint-artefact"),
+        *api("management/operations", operations.OperationsView, "operations"),
+        *api("management/operations/<int:id>", operations.OperationView, "operation"),
+    ]
+
+
 urlpatterns = [
     *api("login", login.LoginView, "login"),
     *api("logout", login.LogoutView, "logout"),
@@ -73,6 +103,7 @@ urlpatterns = [
     *api("locations/<int:id>/devices", location_devices.LocationDevicesView, "location-devices"),
     *api("locations/<int:id>/devices/associate", location_devices.AssociateView, "associate"),
     *api("locations/<int:id>/devices/disassociate", location_devices.DisassociateView, "disassociate"),
+    *management(),
     path("schema", docs.SchemaView.as_view(), name="schema"),
     path("docs", docs.DocsView.as_view(), name="docs"),
 ]

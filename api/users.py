@@ -3,7 +3,6 @@
 import re
 from typing import Any, ClassVar
 
-from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,10 +18,9 @@ from api.pagination import pages_of
 from api.schema import example, refusal
 from api.serializers import RequestSerializer
 from redirect.db.search import among, contains
-from redirect.errors import Conflict, forbidden
+from redirect.errors import conflict, forbidden
 
-# Logins are unique over all tenants: the sentence tells no more than that.
-LOGIN_TAKEN = "This login is taken, choose another one."
+LOGIN_TAKEN = "A user of this login exists already."
 HASHING = refusal(429, "Too many passwords are being hashed at this moment.")
 
 DESCRIPTION = "Anything else."
@@ -256,15 +254,9 @@ class UsersView(ListView):
         passwords.check_allowed("password", password, user)
         user.group = self.group_named_in_body(body["group"])
         if User.objects.get_queryset().named(user.login).exists():
-            raise Conflict(LOGIN_TAKEN)
+            raise conflict(LOGIN_TAKEN)
         user.password = passwords.hashed(password)
-        try:
-            user.save(force_insert=True)
-        except IntegrityError:
-            # Another request may have created it since; the group may be gone as well.
-            if User.objects.get_queryset().named(user.login).exists():
-                raise Conflict(LOGIN_TAKEN) from None
-            raise
+        user.save(force_insert=True)
         return self.created(user)
 
 
@@ -320,7 +312,7 @@ class UserView(DetailView):
 
     def check_unused(self, row: User) -> None:
         if row == self.user:
-            raise Conflict("You cannot delete yourself.")
+            raise conflict("You cannot delete yourself.")
 
 
 class OwnUserView(OneView):

@@ -4,6 +4,7 @@
 in the settings table of the README.
 """
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -65,6 +66,35 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
+def ports(name: str, default: str) -> list[tuple[int, int]]:
+    """Ports or ranges like 8000-8010, joined by commas, as pairs of first and last."""
+    found = []
+    for entry in env.str(name, default=default).split(","):
+        first, dash, last = entry.strip().partition("-")
+        if not all(n.isascii() and n.isdigit() and 0 < int(n) < 65536 for n in (first, last or first)) or (
+            dash and not last
+        ):
+            raise ImproperlyConfigured(f"{name}: {entry} must be a port, or two joined by a dash.")
+        found.append((int(first), int(last or first)))
+    return found
+
+
+def fernet_keys(name: str) -> list[str]:
+    """One or more keys of 32 random octets in URL-safe base64, joined by commas."""
+    keys: list[str] = [key.strip() for key in env.list(name, default=[])]
+    for key in keys or [""]:
+        try:
+            fits = len(urlsafe_b64decode(key)) == 32
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ImproperlyConfigured(
+                f"Set {name} to one key or more, by commas; each from python -c 'from cryptography.fernet import "
+                "Fernet; print(Fernet.generate_key().decode())'."
+            )
+    return keys
+
+
 SECRET_KEY = secret("SECRET_KEY")
 JWT_SIGNING_KEY = secret("JWT_SIGNING_KEY")
 if JWT_SIGNING_KEY == SECRET_KEY:
@@ -100,6 +130,13 @@ ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 # How long the audit log is kept.
 AUDIT_LOG_DAYS = number("AUDIT_LOG_DAYS", 365, least=1)
 
+# Device management: the networks in which devices may be reached. Without them it is off, and not even loaded.
+MANAGEMENT_NETWORKS = networks("MANAGEMENT_NETWORKS")
+MANAGEMENT_PORTS = ports("MANAGEMENT_PORTS", "80,443")
+MANAGEMENT_LOOPBACK = flag("MANAGEMENT_LOOPBACK", default=False)
+# What logins of devices are encrypted with: the first encrypts, all decrypt.
+MANAGEMENT_KEYS = fernet_keys("MANAGEMENT_KEYS") if MANAGEMENT_NETWORKS else []
+
 # --- Applications ---------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -130,6 +167,8 @@ INSTALLED_APPS = [
     "devices",
     "operations",
 ]
+if MANAGEMENT_NETWORKS:
+    INSTALLED_APPS.append("management")
 
 MIDDLEWARE = [
     "redirect.http.client_address.ForwardedMiddleware",  # first: all that follows sees the real source and scheme
@@ -270,8 +309,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Redirect Service API",
-    "VERSION": "1.1.0",
-    "OAS_VERSION": "3.1.1",
+    "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -19,6 +19,9 @@ from boot.rate_limit import unknown_macs
 from devices.models import Access, Device, Outcome
 from jobs import runner
 from locations.models import Location
+from management import secrets, worker
+from management.drivers.base import File
+from management.models import Credential, Endpoint, Operation, OperationState
 
 PASSWORD = "correct horse 7 battery"
 
@@ -98,6 +101,29 @@ def make_access(device: Device, outcome: str = Outcome.NO_LOCATION, **attributes
     return Access.objects.create(
         mac=device.mac, device_id=device.pk, group_id=device.group.pk, outcome=outcome, **values
     )
+
+
+def make_endpoint(device: Device, base_url: str = "https://127.0.0.1:1", **attributes: Any) -> Endpoint:
+    """The management interface of a device, at which nothing listens, with what was asked and fetched once."""
+    endpoint = Endpoint.objects.create(
+        group_id=device.group_id,
+        mac=device.mac,
+        base_url=base_url,
+        **{"driver": "mediant-7.2", "summary": SUMMARY, "refreshed_at": timezone.now()} | attributes,
+    )
+    login = secrets.encrypt(b"a password")
+    Credential.objects.create(endpoint=endpoint, user_name="Admin", secret=login)
+    for verb in ("alarms", "tls_contexts"):
+        done = {"state": OperationState.DONE, "result": {}, "finished_at": timezone.now()}
+        Operation.objects.create(endpoint=endpoint, verb=verb, **done)
+    worker.keep(endpoint, File("csr", "x.csr", b"a file"))
+    return endpoint
+
+
+SUMMARY = {
+    name: {"ok": False, "kind": "unsupported", "message": "no"}
+    for name in ("identity", "firmware", "status", "provisioning", "registration")
+}
 
 
 def run_due_jobs() -> None:

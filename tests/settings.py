@@ -1,5 +1,6 @@
 """The real settings, with throw-away secrets, a quick password hasher and no limits that one test sets for all."""
 
+import base64
 import os
 import secrets
 
@@ -8,6 +9,10 @@ os.environ.setdefault("JWT_SIGNING_KEY", secrets.token_urlsafe(48))
 os.environ["HTTPS"] = "on"
 os.environ["DATABASE_DEADLINES"] = "off"  # a busy machine may take its time to drop a test database
 os.environ["LOGIN_LIMIT_PER_SOURCE"] = "0"
+os.environ["MANAGEMENT_NETWORKS"] = "127.0.0.0/8,::1"
+os.environ["MANAGEMENT_LOOPBACK"] = "on"  # simulated devices
+os.environ["MANAGEMENT_PORTS"] = "1-65535"
+os.environ.setdefault("MANAGEMENT_KEYS", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
 os.environ["UNKNOWN_MAC_LIMIT_PER_SOURCE"] = "0"
 
 from redirect.settings import *  # noqa: F403

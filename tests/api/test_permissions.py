@@ -24,6 +24,7 @@ from tests.conftest import (
     Api,
     make_access,
     make_device,
+    make_endpoint,
     make_group,
     make_key,
     make_location,
@@ -59,6 +60,8 @@ LEVELS = {
     "manage users":                 ("yes           -         -           yes            -         -"),
     "read the audit log":           ("yes           -         -           yes            -         -"),
     "manage keys":                  ("yes           -         -           yes            -         -"),
+    "operate endpoints":            ("yes           yes       -           yes            yes       -"),
+    "administer endpoints":         ("yes           -         -           yes            -         -"),
 }  # fmt: skip
 
 # Who is in whose scope; "self" is the caller as a user.
@@ -118,6 +121,10 @@ class Target:
     mac: str = "00908FFFFF01"
     entry: int = 900_005  # of the audit log
     key: int = 900_006
+    endpoint: int = 900_007  # of another device
+    managed_mac: str = "00908FFFFF02"
+    operation: int = 900_008
+    artefact: int = 900_009
 
 
 Make = Callable[[Target, Target], Any]
@@ -211,6 +218,14 @@ def of_key(target: Target, base: Target) -> int:
     return target.key
 
 
+def of_endpoint(target: Target, base: Target) -> int:
+    return target.endpoint
+
+
+def of_operation(target: Target, base: Target) -> int:
+    return target.operation
+
+
 def as_displayed(target: Target) -> str:
     return mac.display(target.mac)
 
@@ -230,6 +245,11 @@ def new_devices(**more: Any) -> dict[str, Any]:
 
 def new_key(**more: Any) -> dict[str, Any]:
     return {"name": "New Key", "permissionLevel": "Monitor"} | more
+
+
+def new_endpoint(**more: Any) -> dict[str, Any]:
+    values = {"driver": "mediant-7.2", "baseUrl": "https://127.0.0.1:1", "userName": "Admin", "password": "secret"}
+    return values | more
 
 
 def new_user(**more: Any) -> dict[str, Any]:
@@ -377,6 +397,49 @@ CASES = [
         "POST", "locations/<int:id>/devices/disassociate", "change devices and locations", 200, 400, "macList",
         path=of_own_location, same_group=400, echoes=as_displayed, body=lambda t, _: {"macList": [t.mac]},
     ),
+    # Device management.
+    Case("GET", "management/endpoints", "view", 200),
+    Case("GET", "management/endpoints/<int:id>", "view", 200, 204, path=of_endpoint),
+    Case(
+        "POST", "management/endpoints", "administer endpoints", 201, 403, "groupId",
+        body=lambda t, _: new_endpoint(groupId=t.group, mac=t.mac),
+    ),
+    Case(
+        "POST", "management/endpoints", "administer endpoints", 201, 400, "mac", same_group=400,
+        body=lambda t, base: new_endpoint(groupId=base.group, mac=t.mac),
+    ),
+    Case(
+        "PUT", "management/endpoints/<int:id>", "administer endpoints", 200, 404, path=of_endpoint,
+        body=lambda t, _: new_endpoint(mac=t.managed_mac),
+    ),
+    Case("DELETE", "management/endpoints/<int:id>", "administer endpoints", 200, 404, path=of_endpoint),
+    Case("POST", "management/endpoints/<int:id>/probe", "view", 202, 404, path=of_endpoint, body=lambda *_: {}),
+    Case("GET", "management/endpoints/<int:id>/capabilities", "view", 200, 204, path=of_endpoint),
+    Case("GET", "management/endpoints/<int:id>/summary", "view", 200, 204, path=of_endpoint),
+    *(
+        Case(
+            "POST", "management/endpoints/<int:id>/operations", action, 202, 404, verb, path=of_endpoint,
+            body=lambda *_, verb=verb: {"verb": verb},
+        )
+        for verb, action in (
+            ("status", "view"), ("restart", "operate endpoints"), ("config_backup", "operate endpoints"),
+            ("config_save", "administer endpoints"), ("tls_key_generate", "administer endpoints"),
+        )
+    ),
+    # 502: nothing listens there.
+    Case(
+        "POST", "management/endpoints/<int:id>/uiToken", "administer endpoints", 502, 404, path=of_endpoint,
+        body=lambda *_: {},
+    ),
+    Case("GET", "management/endpoints/<int:id>/alarms", "view", 200, 204, path=of_endpoint),
+    Case("GET", "management/endpoints/<int:id>/tls", "view", 200, 204, path=of_endpoint),
+    Case("GET", "management/endpoints/<int:id>/artefacts", "view", 200, 204, path=of_endpoint),
+    Case(
+        "GET", "management/endpoints/<int:id>/artefacts/<int:artefact>", "administer endpoints", 200, 204,
+        path=of_endpoint,
+    ),
+    Case("GET", "management/operations", "view", 200),
+    Case("GET", "management/operations/<int:id>", "view", 200, 204, path=of_operation),
 ]  # fmt: skip
 
 # --- The addresses that there are -----------------------------------------------------------------------------
@@ -420,6 +483,7 @@ def filled(case: Case, target: Target, base: Target) -> str:
     """The path of a case, its hole filled."""
     before, hole, rest = f"/{case.route}".partition("<")
     path = f"{before}{case.path(target, base)}{rest.partition('>')[2]}" if hole and case.path else before
+    path = path.replace("<int:artefact>", str(target.artefact))
     return path + case.query
 
 
@@ -471,6 +535,9 @@ def world(db: None) -> World:
         location = make_location(group, description="in use")
         device = make_device(group, location=location, description="a phone")
         make_access(device)
+        managed = make_device(group)
+        endpoint = make_endpoint(managed)
+        operation = endpoint.operations.latest("id")
         targets[name] = Target(
             group=group.pk,
             user=make_user(group, Level.OPERATOR).pk,
@@ -480,6 +547,10 @@ def world(db: None) -> World:
             mac=device.mac,
             key=make_key(group, Level.OPERATOR)[0].pk,
             entry=Entry.objects.filter(group_id=group.pk).latest("id").pk,
+            endpoint=endpoint.pk,
+            managed_mac=managed.mac,
+            operation=operation.pk,
+            artefact=endpoint.artefacts.get().pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
     targets["strangers_empty"] = Target(make_group("Foreign Empty Phones", stranger).pk)
@@ -490,7 +561,7 @@ def world(db: None) -> World:
     return World(targets, users, apis)
 
 
-APPS = ("accounts", "audit", "locations", "devices")
+APPS = ("accounts", "audit", "locations", "devices", "management")
 MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
@@ -597,6 +668,7 @@ def test_wrong_methods(world: World):
         path = "/api/v1/" + route.replace("<mac:mac>", NEW_MAC).replace("<int:id>", "1").replace(
             "<device_id:id>", "1"
         )
+        path = path.replace("<int:artefact>", "1")
         is_open = {case.action for case in cases_of(route)} == {"open"}
         for caller in ("the reseller's Administrator", "the provider's Monitor", STAFF, NOBODY):
             api = world.apis[caller]

@@ -11,7 +11,17 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Group, Level, User
 from devices.models import Device
 from locations.models import Location
-from tests.conftest import Api, Cast, make_device, make_group, make_key, make_location, make_operator, make_user
+from tests.conftest import (
+    Api,
+    Cast,
+    make_device,
+    make_endpoint,
+    make_group,
+    make_key,
+    make_location,
+    make_operator,
+    make_user,
+)
 
 MANY = 5000
 
@@ -150,7 +160,7 @@ def make_rows(cast: Cast, number: int) -> None:
         group = make_group(f"Provider {number} {make_user(cast.reseller).pk}", cast.reseller)
         make_user(group, Level.MONITOR)
         make_key(group, Level.MONITOR)
-        make_device(group, location=make_location(group))
+        make_endpoint(make_device(group, location=make_location(group)))
 
 
 @pytest.mark.parametrize("who", ["reseller", "operator"])
@@ -167,6 +177,9 @@ def make_rows(cast: Cast, number: int) -> None:
         ("/groups", {}),
         ("/keys", {}),
         ("/keys", {"filter": "(search~'1',lastAddress='')", "sort": "groupName,-lastUsed"}),
+        ("/management/endpoints", {}),
+        ("/management/endpoints", {"filter": "(driver~'7',loginRefused=false)", "sort": "-baseUrl"}),
+        ("/management/operations", {}),
         ("/audit", {}),
         ("/audit", {"filter": "(user!='x',object~'o',mac!='00908F000000')", "sort": "-user,address"}),
     ],

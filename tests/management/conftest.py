@@ -1,9 +1,14 @@
 """Simulated devices for the tests."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from accounts.models import Level
+from management.models import Endpoint
+from tests.conftest import Api, Cast, make_device, make_user, run_due_jobs
 from tests.simulators.mediant import Mediant
 from tests.simulators.mediant_tls import new_key
 from tests.simulators.server import Served
@@ -27,3 +32,92 @@ def old_mediant(key: bytes) -> Iterator[Served]:
     """A Mediant of firmware 7.0."""
     with Served(Mediant("7.0", key=key)) as served:
         yield served
+
+
+PASSWORD_OF_DEVICE = "Canary-7f3a-of-the-device"
+
+
+@dataclass
+class Managed:
+    """A simulated device with its endpoint, and callers of each level of the provider that has it."""
+
+    served: Served
+    endpoint: Endpoint
+    administrator: Api
+    operator: Api
+    monitor: Api
+
+    @property
+    def device(self) -> Mediant:
+        assert isinstance(self.served.device, Mediant)
+        return self.served.device
+
+    @property
+    def path(self) -> str:
+        return f"/management/endpoints/{self.endpoint.pk}"
+
+    def ask(self, verb: str, status: int = 202, **arguments: Any) -> Any:
+        """Ask by the API, as an Administrator; the id of the operation, or the answer that it was refused with."""
+        answer = self.administrator.post(f"{self.path}/operations", {"verb": verb, "arguments": arguments})
+        assert answer.status_code == status, answer.content
+        return answer.json()["id"] if status == 202 else answer
+
+    def do(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        """Ask by the API, let the worker do it, and read what became of it by the API."""
+        id = self.ask(verb, **arguments)
+        run_due_jobs()
+        return self.operation(id)
+
+    def operation(self, id: int) -> dict[str, Any]:
+        answer = self.administrator.get(f"/management/operations/{id}")
+        assert answer.status_code == 200, answer.content
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+    def requests(self, *methods: str) -> list[str]:
+        """What the device was asked, without the questions what it is."""
+        journal = [entry for entry in self.served.device.journal if not methods or entry.method in methods]
+        return [f"{entry.method} {entry.target.removeprefix('/api/v1')}" for entry in journal]
+
+
+def manage(cast: Cast, served: Served, driver: str, **more: Any) -> Managed:
+    """Register a simulated device by the API."""
+    device = served.device
+    assert isinstance(device, Mediant)
+    device.users = {"Admin": (PASSWORD_OF_DEVICE, "Security Administrator")}
+    make_device(cast.provider, device.mac)
+    callers = [
+        Api(make_user(cast.provider, level)) for level in (Level.ADMINISTRATOR, Level.OPERATOR, Level.MONITOR)
+    ]
+    body = {
+        "groupId": cast.provider.pk,
+        "driver": driver,
+        "baseUrl": served.url,
+        "mac": device.mac,
+        "userName": "Admin",
+        "password": PASSWORD_OF_DEVICE,
+        "allowHttp": True,
+    }
+    answer = callers[0].post("/management/endpoints", body | more)
+    assert answer.status_code == 201, answer.content
+    return Managed(served, Endpoint.objects.get(pk=answer.json()["id"]), *callers)
+
+
+@pytest.fixture
+def managed(cast: Cast, mediant: Served) -> Managed:
+    """A Mediant of firmware 7.2 with an endpoint."""
+    return manage(cast, mediant, "mediant-7.2")
+
+
+@pytest.fixture
+def managed_old(cast: Cast, old_mediant: Served) -> Managed:
+    """A Mediant of firmware 7.0 with an endpoint."""
+    return manage(cast, old_mediant, "mediant-7.0")
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries, and until a device that restarts is asked again."""
+    monkeypatch.setattr("management.transport.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("management.drivers.mediant_http.BACK_STEP", 0.02)
+    monkeypatch.setattr("management.drivers.mediant_http.BACK_WITHIN", 5.0)

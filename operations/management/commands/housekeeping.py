@@ -54,6 +54,11 @@ class Command(BaseCommand):
         self.stdout.write(f"Imports given up: {imports.forget_old()}")
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
         self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
+        if settings.MANAGEMENT_NETWORKS:
+            from management import retention as of_management  # loaded only where it is on
+
+            artefacts, done = of_management.prune(now, timedelta(days=settings.AUDIT_LOG_DAYS))
+            self.stdout.write(f"Device management: {artefacts} artefacts and {done} operations deleted")
         run.ended = timezone.now()
         run.save()
         told = warnings(run, access_log.days_ahead(now.date()))

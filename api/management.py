@@ -1,0 +1,300 @@
+"""Endpoints: the management interfaces of devices, with their logins; and what is known of each."""
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from django.db import transaction
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Group
+from accounts.permissions import Action
+from api import fields, filters
+from api.generics import DetailView, ListView
+from api.management_fields import Fingerprint, OneMAC
+from api.pagination import pages_of
+from api.schema import example
+from api.serializers import RequestSerializer
+from audit import recording
+from audit.models import HIDDEN, Event
+from devices.models import Device
+from management import secrets, worker
+from management.addresses import AddressRefused
+from management.drivers.mediant import DRIVERS
+from management.models import Credential, Endpoint, OperationState, TlsCheck
+from redirect.errors import bad_attribute, conflict, forbidden
+
+BASE_URL = (
+    "`http://` or `https://`, host and, if it is not the usual one, port; no path. Inside the networks and ports "
+    "that the operator of the service allows: a name is looked up when the device is asked."
+)
+CHECK = (
+    "How the device's certificate is checked: by the CAs of the service's machine, by `tlsCA`, by "
+    "`tlsFingerprint`, or not at all."
+)
+KEPT = "Of a user with the level Security Administrator. Kept encrypted, and never shown again."
+
+
+@example(
+    {
+        "id": 4,
+        "groupId": 6,
+        "driver": "mediant-7.2",
+        "baseUrl": "https://10.4.219.229",
+        "mac": "00:90:8F:A1:63:01",
+        "userName": "Admin",
+        "tlsPolicy": "fingerprint",
+        "tlsCA": "",
+        "tlsFingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "allowHttp": False,
+        "seenMac": "00:90:8F:A1:63:01",
+        "loginRefused": False,
+        "refreshedAt": "2019-04-28T18:16:04+0000",
+    }
+)
+class EndpointSerializer(serializers.Serializer[Endpoint]):
+    """The management interface of a device."""
+
+    id = serializers.IntegerField()
+    groupId = serializers.IntegerField(source="group_id", help_text="The group of the device.")
+    driver = serializers.ChoiceField(choices=list(DRIVERS), help_text="What kind of device answers there.")
+    baseUrl = serializers.CharField(source="base_url", help_text=BASE_URL)
+    mac = fields.MAC(help_text="The device that is managed there.")
+    userName = serializers.CharField(source="credential.user_name")
+    tlsPolicy = serializers.ChoiceField(source="tls_policy", choices=TlsCheck.values, help_text=CHECK)
+    tlsCA = serializers.CharField(source="tls_ca", help_text="CA certificates as PEM; empty without.")
+    tlsFingerprint = serializers.CharField(
+        source="tls_fingerprint", help_text="SHA-256 of the certificate, in lower-case hex digits; empty without."
+    )
+    allowHttp = serializers.BooleanField(source="allow_http", help_text="Whether the login is sent by plain http.")
+    seenMac = serializers.SerializerMethodField()
+    loginRefused = serializers.BooleanField(
+        source="login_refused", help_text="The device refused the login when it was last asked what it is."
+    )
+    refreshedAt = serializers.DateTimeField(
+        source="refreshed_at", allow_null=True, help_text="When the device was last asked what it is."
+    )
+
+    def get_seenMac(self, endpoint: Endpoint) -> str | None:
+        """What the device itself said; if it is not `mac`, nothing is written to it. Null if it never did."""
+        return fields.MAC().to_representation(endpoint.seen_mac) if endpoint.seen_mac else None
+
+
+class EndpointAttributes(RequestSerializer):
+    """What a caller says of an endpoint."""
+
+    driver = fields.Choice(choices=list(DRIVERS), help_text="What kind of device answers there.")
+    baseUrl = fields.Text(source="base_url", max_length=300, help_text=BASE_URL)
+    mac = OneMAC(help_text="A device of the group.")
+    tlsPolicy = fields.Choice(source="tls_policy", choices=TlsCheck.values, required=False, help_text=CHECK)
+    tlsCA = fields.Text(
+        source="tls_ca", lines=True, max_length=50_000, required=False, allow_blank=True, help_text="As PEM."
+    )
+    tlsFingerprint = Fingerprint(source="tls_fingerprint", required=False, help_text="SHA-256, in hex digits.")
+    allowHttp = fields.Boolean(
+        source="allow_http", required=False, help_text="Send the login by plain http; false by default."
+    )
+
+    def validate_baseUrl(self, url: str) -> str:
+        """An address that the deployment allows, as far as it can be seen without a look-up."""
+        try:
+            return checked_base_url(url)
+        except (AddressRefused, ValueError) as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def validate_tlsCA(self, pem: str) -> str:
+        """One certificate or more."""
+        try:
+            return pem if not pem or x509.load_pem_x509_certificates(pem.encode()) else ""
+        except ValueError as error:
+            raise serializers.ValidationError("Must be certificates as PEM.") from error
+
+
+def checked_base_url(url: str) -> str:
+    """The URL without a slash at its end; raises AddressRefused, or ValueError with a sentence."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("Must begin with http:// or https:// and a host.")
+    if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url:
+        raise ValueError("Must have neither user nor path.")
+    if not url.isascii() or any(c.isspace() for c in url):
+        raise ValueError("Must be ASCII without blanks.")
+    worker.rules().check_text(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    return url.rstrip("/")
+
+
+@example(
+    {
+        "groupId": 6,
+        "driver": "mediant-7.2",
+        "baseUrl": "https://10.4.219.229",
+        "mac": "00:90:8F:A1:63:01",
+        "userName": "Admin",
+        "password": "a long one",
+        "tlsPolicy": "system",
+    }
+)
+class EndpointBody(EndpointAttributes):
+    """POST /management/endpoints."""
+
+    groupId = fields.Integer(source="group_id", help_text="The group of the device. It cannot be changed later.")
+    userName = fields.Text(source="user_name", max_length=100, help_text="The login at the device.")
+    password = fields.Text(max_length=200, help_text=KEPT)
+
+
+@example({"driver": "mediant-7.2", "baseUrl": "https://10.4.219.230", "mac": "00:90:8F:A1:63:01"})
+class EndpointChanges(EndpointAttributes):
+    """PUT /management/endpoints/{id}."""
+
+    resource = EndpointSerializer
+
+    userName = fields.Text(
+        source="user_name", max_length=100, required=False, help_text="The login at the device."
+    )
+    password = fields.Text(max_length=200, required=False, help_text=f"{KEPT} Absent: it stays as it is.")
+
+
+class EndpointFilters(filters.ClauseFilterSet):
+    """GET /management/endpoints."""
+
+    examples = ("driver='mediant-7.2',baseUrl~'10.4.'", "loginRefused=true")
+
+    id = filters.Number("id")
+    groupId = filters.Number("group_id")
+    driver = filters.Text("driver")
+    baseUrl = filters.Text("base_url")
+    mac = filters.Text("mac")
+    tlsPolicy = filters.Text("tls_policy")
+    allowHttp = filters.Flag("allow_http")
+    loginRefused = filters.Flag("login_refused")
+    refreshedAt = filters.Date("refreshed_at", optional=True)
+    group = filters.Number("group_id", sortable=False)
+
+
+# A caller who changes these could have the login sent elsewhere: it must be known to him.
+GUARD = ("base_url", "tls_policy", "tls_ca", "tls_fingerprint", "allow_http")
+
+
+def check_tls(values: dict[str, Any]) -> None:
+    """Raises ApiError 400 if the policy needs what is not there."""
+    needed = {TlsCheck.CA: ("tls_ca", "tlsCA"), TlsCheck.FINGERPRINT: ("tls_fingerprint", "tlsFingerprint")}
+    column, name = needed.get(values["tls_policy"], ("", ""))
+    if column and not values[column]:
+        raise bad_attribute(name, "Needed for this tlsPolicy.")
+
+
+def check_device(group_id: int, mac: str) -> None:
+    """Raises ApiError 400, alike for unknown devices and those of other groups."""
+    if not Device.objects.filter(group_id=group_id, mac=mac).exists():
+        raise bad_attribute("mac", "The device is not defined for the group.")
+
+
+class EndpointsView(ListView):
+    """GET and POST /management/endpoints."""
+
+    actions: ClassVar = {"GET": Action.VIEW, "POST": Action.ADMINISTER_ENDPOINTS}
+    noun, tag = "Endpoint", "Management"
+    queryset = Endpoint.objects.select_related("credential")
+    serializer_class = EndpointSerializer
+    request_class = EndpointBody
+    filterset_class = EndpointFilters
+    pagination_class = pages_of("endpoints")
+
+    def get(self, request: Request) -> Response:
+        """Management interfaces of devices in your scope
+
+        A page of endpoints, with filter, sort and depth.
+        """
+        return self.page()
+
+    def post(self, request: Request) -> Response:
+        """Register the management interface of a device
+
+        For Administrators. The device is one of the group; it is not asked anything yet: see probe.
+        """
+        body = self.read_body()
+        group = self.group_named_in_body(body["group_id"])
+        login = {name: body.pop(name) for name in ("user_name", "password")}
+        endpoint = Endpoint(**body)
+        check_tls(vars(endpoint))
+        with transaction.atomic():
+            # Locked, so that the group does not go meanwhile: no foreign key sees to it.
+            if not Group.objects.select_for_update(of=("self",), no_key=True).filter(pk=group.pk).exists():
+                raise forbidden("You have no privileges for this group.")
+            check_device(group.pk, endpoint.mac)
+            if Endpoint.objects.filter(group=group, mac=endpoint.mac).exists():
+                raise conflict("The device has an endpoint already.")
+            endpoint.save()
+            Credential.objects.create(
+                endpoint=endpoint, user_name=login["user_name"], secret=secrets.encrypt(login["password"].encode())
+            )
+            recording.record(Event.CREATED, endpoint, {"userName": [None, login["user_name"]]})
+        return self.created(endpoint)
+
+
+class EndpointView(DetailView):
+    """GET, PUT and DELETE /management/endpoints/{id}."""
+
+    actions: ClassVar = {
+        "GET": Action.VIEW,
+        "PUT": Action.ADMINISTER_ENDPOINTS,
+        "DELETE": Action.ADMINISTER_ENDPOINTS,
+    }
+    noun, tag = "Endpoint", "Management"
+    queryset = EndpointsView.queryset
+    serializer_class = EndpointSerializer
+    request_class = EndpointChanges
+
+    def get(self, request: Request, id: int) -> Response:
+        """One endpoint
+
+        An endpoint of your scope.
+        """
+        return self.retrieve(id=id)
+
+    def put(self, request: Request, id: int) -> Response:
+        """Change an endpoint, or link it anew
+
+        For Administrators. `driver`, `baseUrl` and `mac` must be sent; what else is absent stays as it is. If the
+        login would go elsewhere or be less protected, `password` must be sent too. Afterwards the MAC that the
+        device itself said counts as unknown, so that writes are possible again.
+        """
+        return self.update(id)
+
+    def change(self, row: Any, changes: dict[str, Any]) -> None:
+        """The endpoint and its login; 400 or 409 where they do not fit."""
+        login = {name: changes.pop(name) for name in ("user_name", "password") if name in changes}
+        check_device(row.group_id, changes["mac"])
+        if Endpoint.objects.filter(group=row.group_id, mac=changes["mac"]).exclude(pk=row.pk).exists():
+            raise conflict("The device has an endpoint already.")
+        check_tls(vars(row) | changes)
+        if "password" not in login and any(
+            getattr(row, name) != changes.get(name, getattr(row, name)) for name in GUARD
+        ):
+            raise bad_attribute("password", "Must be sent when the address or the TLS settings change.")
+        told: dict[str, list[Any]] = {}
+        if "user_name" in login and login["user_name"] != row.credential.user_name:
+            told["userName"] = [row.credential.user_name, login["user_name"]]
+            row.credential.user_name = login["user_name"]
+        if "password" in login:
+            told["secret"] = [HIDDEN, HIDDEN]
+            row.credential.secret = secrets.encrypt(login["password"].encode())
+            row.credential.changed_at = timezone.now()
+        super().change(row, changes | {"seen_mac": "", "login_refused": False})
+        if told:
+            row.credential.save()
+            recording.record(Event.CHANGED, row, told)
+
+    def delete(self, request: Request, id: int) -> Response:
+        """Delete an endpoint
+
+        For Administrators. Its login, operations and artefacts go with it.
+        """
+        return self.destroy(id)
+
+    def check_unused(self, row: Endpoint) -> None:
+        if row.operations.filter(state__in=[OperationState.RUNNING, OperationState.SENT]).exists():
+            raise conflict("An operation of the endpoint is being done.")

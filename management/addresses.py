@@ -1,0 +1,110 @@
+"""Which addresses the service may connect to for a tenant: tenants choose the URL, the operator the networks."""
+
+import contextlib
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+# Clouds give their machines secrets at these: AWS, Azure, Google and others, Alibaba, Oracle.
+METADATA = frozenset(
+    map(ip_address, ("169.254.169.254", "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"))
+)
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """The service does not connect there. ``str()`` is a sentence for the one who gave the address."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the deployment allows. `ports` are pairs of first and last; `loopback` is for trials and tests."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    ports: tuple[tuple[int, int], ...]
+    loopback: bool = False
+
+    def check_port(self, port: int) -> None:
+        """Raises AddressRefused."""
+        if not any(first <= port <= last for first, last in self.ports):
+            raise AddressRefused(f"Port {port} is not one of MANAGEMENT_PORTS.")
+
+    def check(self, address: Address) -> None:
+        """Raises AddressRefused."""
+        plain = _plain(address)
+        if not any(plain.version == network.version and plain in network for network in self.networks):
+            raise AddressRefused(f"The address {plain} is not inside MANAGEMENT_NETWORKS.")
+        for each in (*_embedded(plain), plain):
+            if each.is_loopback:
+                if not self.loopback:
+                    raise AddressRefused(f"The address {plain} is this machine's own (loopback).")
+            elif each in METADATA:
+                raise AddressRefused(f"The address {plain} is one where clouds tell secrets (metadata).")
+            elif each.is_link_local or each.is_multicast or each.is_unspecified or each.is_reserved:
+                raise AddressRefused(f"The address {plain} is link-local, a group's, or reserved.")
+            elif _is_own(each):
+                raise AddressRefused(f"The address {plain} is the service's own.")
+
+    def check_text(self, host: str, port: int) -> None:
+        """As `check` and `check_port`, of an address as it is written; a name is left to `resolve`."""
+        self.check_port(port)
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return
+        self.check(address)
+
+    def resolve(self, host: str, port: int) -> str:
+        """The address to connect to; raises AddressRefused if none is allowed, OSError if the name has none.
+
+        The caller connects to this very address: a second look-up could answer another one.
+        """
+        self.check_port(port)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        refused: AddressRefused | None = None
+        for address in _addresses(found):
+            try:
+                self.check(address)
+            except AddressRefused as error:
+                refused = refused or error
+            else:
+                return str(address)
+        raise refused or OSError("The name has no address.")
+
+
+def _addresses(found: Iterable[Sequence[object]]) -> Iterable[Address]:
+    for entry in found:
+        place = entry[4]
+        assert isinstance(place, tuple)
+        yield ip_address(str(place[0]).partition("%")[0])
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address for one that is mapped into IPv6."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _embedded(address: Address) -> Iterable[Address]:
+    """The IPv4 addresses that a gateway would make of an IPv6 one."""
+    if isinstance(address, IPv4Address):
+        return
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo
+    if address in _NAT64:
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _is_own(address: Address) -> bool:
+    """Whether an interface of this machine has it: only then can a socket be bound to it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((str(address), 0))
+        return True
+    return False

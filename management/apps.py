@@ -1,0 +1,16 @@
+"""The app of device management."""
+
+from django.apps import AppConfig
+
+
+class ManagementConfig(AppConfig):
+    """management"""
+
+    name = "management"
+
+    def ready(self) -> None:
+        from audit.tracking import track
+        from management.models import Endpoint
+
+        told = ("group", "driver", "base_url", "mac", "tls_policy", "tls_ca", "tls_fingerprint", "allow_http")
+        track(Endpoint, *told)

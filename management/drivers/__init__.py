@@ -1,0 +1,1 @@
+"""What each maker's devices understand. No driver knows Django."""

@@ -1,0 +1,53 @@
+"""manage.py refresh_endpoints: ask all devices what they are, many at a time."""
+
+from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from tqdm import tqdm
+
+from management.drivers.base import DeviceError, Driver, failure
+from management.models import Endpoint
+from management.worker import driver_of, keep_summary
+
+AT_ONCE = 32
+PARTS = ("identity", "status", "provisioning", "registration", "firmware")
+
+
+class Command(BaseCommand):
+    """Refreshes summaries."""
+
+    help = (
+        "Ask each endpoint's device what it is and how it does, and keep the answers for the API."
+        " Devices that refused their login are left out until it is changed: they may lock it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"devices at a time (default {AT_ONCE})")
+        parser.add_argument("--group", type=int, help="only endpoints of this group")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        endpoints = Endpoint.objects.filter(login_refused=False).select_related("credential").order_by("id")
+        if options["group"] is not None:
+            endpoints = endpoints.filter(group=options["group"])
+        reached, total = 0, 0
+        with ThreadPoolExecutor(max(1, options["at_once"])) as pool:
+            # Threads ask devices; this one alone uses the database.
+            asked = {}
+            for endpoint in endpoints:
+                try:
+                    asked[pool.submit(_probe, driver_of(endpoint))] = endpoint
+                except DeviceError as error:
+                    keep_summary(endpoint, dict.fromkeys(PARTS, failure(error)))
+                    total += 1
+            for future in tqdm(as_completed(asked), total=len(asked), desc="endpoints", disable=None):
+                parts = future.result()
+                keep_summary(asked[future], parts)
+                reached += parts["identity"]["ok"]
+                total += 1
+        self.stdout.write(f"{reached} of {total} devices answered.")
+
+
+def _probe(driver: Driver) -> dict[str, Any]:
+    return driver.probe().data

@@ -1,0 +1,115 @@
+"""The operators' commands: rotating keys, asking all devices, and what housekeeping deletes."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from management import secrets
+from management.models import Artefact, Credential, Operation
+from tests.conftest import Cast, make_device, make_endpoint
+from tests.management.conftest import PASSWORD_OF_DEVICE, Managed, manage
+from tests.simulators.mediant import Mediant
+from tests.simulators.server import Served
+
+
+def command(name: str, *arguments: str) -> str:
+    out = io.StringIO()
+    call_command(name, *arguments, stdout=out)
+    return out.getvalue()
+
+
+# --- Keys ------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_rotated(managed: Managed, settings: Settings):
+    managed.do("config_backup")
+    waiting = managed.ask("status")
+    old, new = settings.MANAGEMENT_KEYS[0], Fernet.generate_key().decode()
+    settings.MANAGEMENT_KEYS = [new, old]
+    assert managed.do("identity")["state"] == "done"
+    managed.ask("status")
+    assert command("rotate_credentials") == "3 encrypted anew.\n"
+    settings.MANAGEMENT_KEYS = [new]
+    assert secrets.decrypt(Credential.objects.get().secret).decode() == PASSWORD_OF_DEVICE
+    assert secrets.decrypt(Artefact.objects.get().data).startswith(b";*")
+    assert managed.operation(waiting)["state"] == "done"
+    assert managed.do("status")["state"] == "done"
+    settings.MANAGEMENT_KEYS = [old]
+    with pytest.raises(secrets.SecretUnreadable):
+        secrets.decrypt(Credential.objects.get().secret)
+
+
+def test_what_no_key_reads_is_left_alone_and_told(managed: Managed, settings: Settings):
+    settings.MANAGEMENT_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError, match="0 encrypted anew; 1 were left alone"):
+        command("rotate_credentials")
+    operation = managed.do("status")
+    assert (operation["state"], operation["kind"]) == ("failed", "precondition")
+    assert "Set the login anew" in operation["message"]
+    assert managed.device.journal == []
+
+
+def test_the_number_of_statements_does_not_depend_on_that_of_secrets(cast: Cast):
+    counts = []
+    for _ in range(2):
+        for _ in range(20):
+            make_endpoint(make_device(cast.provider))
+        with CaptureQueriesContext(connection) as queries:
+            command("rotate_credentials")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+# --- Summaries -------------------------------------------------------------------------------------------------
+
+
+def test_all_devices_are_asked(cast: Cast, managed: Managed, key: bytes):
+    with Served(Mediant("7.0", mac="00908FA16309", key=key)) as other:
+        old = manage(cast, other, "mediant-7.0")
+        assert command("refresh_endpoints") == "2 of 2 devices answered.\n"
+    for each in (managed, old):
+        assert each.monitor.get(f"{each.path}/summary").json()["identity"]["ok"] is True
+
+
+def test_a_device_that_refuses_the_login_is_not_asked_again_until_it_is_changed(managed: Managed):
+    managed.device.users = {"Admin": ("another", "Security Administrator")}
+    assert command("refresh_endpoints") == "0 of 1 devices answered.\n"
+    assert command("refresh_endpoints") == "0 of 0 devices answered.\n"
+    assert len(managed.device.journal) == 1
+    anew = {
+        "driver": "mediant-7.2",
+        "baseUrl": managed.served.url,
+        "mac": managed.endpoint.mac,
+        "password": "another",
+    }
+    assert managed.administrator.put(managed.path, anew).status_code == 200
+    assert command("refresh_endpoints") == "1 of 1 devices answered.\n"
+
+
+def test_a_device_that_is_away_is_unreachable(managed: Managed):
+    managed.served.listener.close()
+    assert command("refresh_endpoints", "--at-once", "2") == "0 of 1 devices answered.\n"
+    summary = managed.monitor.get(f"{managed.path}/summary").json()
+    assert {part["kind"] for name, part in summary.items() if name != "refreshedAt"} == {"unreachable"}
+
+
+# --- What goes -------------------------------------------------------------------------------------------------
+
+
+def test_housekeeping_deletes_what_has_expired(managed: Managed, settings: Settings):
+    managed.do("config_backup")
+    fresh = managed.do("config_backup")
+    old = timezone.now() - timedelta(days=settings.AUDIT_LOG_DAYS + 1)
+    Artefact.objects.exclude(pk__in=fresh["artefacts"]).update(expires_at=timezone.now() - timedelta(seconds=1))
+    Operation.objects.exclude(pk=fresh["id"]).update(finished_at=old)
+    said = command("housekeeping")
+    assert "Device management: 1 artefacts and 1 operations deleted\n" in said
+    assert [artefact.pk for artefact in Artefact.objects.all()] == fresh["artefacts"]
+    assert Operation.objects.get().pk == fresh["id"]

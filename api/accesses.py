@@ -10,7 +10,7 @@ from accounts.permissions import Action
 from api import fields, filters
 from api.devices import ID_OR_MAC, NO_ID_OR_MAC, MACFilter
 from api.generics import ListView
-from api.pagination import pages_of
+from api.pagination import LogPagination, pages_of
 from api.schema import example
 from boot.shapes import Kind
 from devices.models import Access, Device, Outcome
@@ -75,13 +75,13 @@ class AccessesView(ListView):
     """GET /accesses: newest first; the operator also sees MACs of no group."""
 
     actions: ClassVar = {"GET": Action.VIEW}
-    query_parameters = ("filter", "sort", "page", "limit")
+    query_parameters = ("filter", "sort", "before", "page", "limit")
     tag = "Devices"
     operation_ids: ClassVar = {"GET": "listAccesses"}
     queryset = Access.objects.all()
     serializer_class = AccessSerializer
     filterset_class = AccessFilters
-    pagination_class = pages_of("accesses")
+    pagination_class = pages_of("accesses", LogPagination)
     ordering = ("-time", "-id")
 
     def get(self, request: Request, **key: Any) -> Response:

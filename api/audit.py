@@ -18,7 +18,7 @@ from api.generics import DetailView, ListView
 from api.groups import GroupSerializer
 from api.keys import KeySerializer
 from api.locations import LocationSerializer
-from api.pagination import pages_of
+from api.pagination import LogPagination, pages_of
 from api.schema import NOT_MODIFIED, NOT_THERE, answer, example
 from api.users import LoginFilter, UserSerializer
 from audit.context import Source
@@ -274,12 +274,12 @@ class EntriesView(ListView):
     """GET /audit: newest first."""
 
     actions: ClassVar = {"GET": Action.READ_AUDIT}
-    query_parameters = ("filter", "sort", "page", "limit")
+    query_parameters = ("filter", "sort", "before", "page", "limit")
     tag = "Audit"
     operation_ids: ClassVar = {"GET": "listAudit"}
     serializer_class = EntrySerializer
     filterset_class = EntryFilters
-    pagination_class = pages_of("audit")
+    pagination_class = pages_of("audit", LogPagination)
     ordering = ("-timestamp", "-id")
 
     def get_queryset(self, *, depth: int = 1) -> Any:

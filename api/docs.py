@@ -15,7 +15,7 @@ from api.fields import Schema
 
 
 class SchemaView(APIView):
-    """The document. It is the same for everybody, so it is made once."""
+    """The document. It is the same for every caller but for its own address, so it is made once."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -24,7 +24,10 @@ class SchemaView(APIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
-        return Response(_document())
+        # Absolute: a client that imports the document from a file knows no address that `/` could stand for.
+        (server,) = _document()["servers"]
+        here = {"url": request.build_absolute_uri("/").rstrip("/")}
+        return Response(_document() | {"servers": [server | here]})
 
 
 @cache

@@ -17,13 +17,13 @@ from redirect.db.failures import is_in_doubt, is_unavailable
 from redirect.db.transactions import lost_race
 from redirect.errors import (
     ApiError,
+    ChangedMeanwhile,
     FieldError,
+    TooManyAttempts,
     bad_request,
-    conflict,
     error_body,
     forbidden,
     not_found,
-    too_many_requests,
     unavailable,
 )
 
@@ -63,7 +63,7 @@ def as_api_error(exception: Exception) -> ApiError | None:
         case exceptions.UnsupportedMediaType():
             return ApiError(415, "Send the request body as application/json.")
         case exceptions.Throttled():
-            return too_many_requests(1)
+            return TooManyAttempts(1)
         case exceptions.APIException():
             return ApiError(exception.status_code, "The request could not be read.")
         case DatabaseError() | InterfaceError():
@@ -75,7 +75,7 @@ def as_api_error(exception: Exception) -> ApiError | None:
 def _database_error(exception: Exception) -> ApiError | None:
     if isinstance(exception, IntegrityError) or lost_race(exception):
         logger.info("A request lost a race: %s", exception)
-        return conflict()
+        return ChangedMeanwhile()
     if is_unavailable(exception):
         logger.error("The database is away or too slow: %s", exception)
         return unavailable(in_doubt=is_in_doubt(exception))

@@ -41,10 +41,12 @@ class StrictField(serializers.Field[Any, Any, Any, Any]):
         super().__init__(**kwargs)
 
     def documented(self) -> Schema:
-        """The field's JSON Schema, in the form of OpenAPI 3.0."""
-        nullable = {"nullable": True} if self.allow_null else {}
+        """The field's JSON Schema."""
+        schema = self.accepted()
+        if self.allow_null:
+            schema["type"] = [schema["type"], "null"]
         description = {"description": self.help_text} if self.help_text else {}
-        return self.accepted() | nullable | description | self.schema
+        return schema | description | self.schema
 
     def accepted(self) -> Schema:
         """What a value must be, null apart."""

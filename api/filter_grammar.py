@@ -34,6 +34,10 @@ _DATETIME = re.compile(
     r"(?P<offset>Z|[-+ ](?:[01][0-9]|2[0-3]):?[0-5][0-9])?",
     re.ASCII | re.IGNORECASE,
 )
+_HH_MM = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_OFFSET = f"([Zz]|[-+ ]{_HH_MM.replace(':', ':?')})"
+# The same for the document, in ECMA-262's words. A day beyond its month's end is refused, though it matches.
+DATE_PATTERN = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HH_MM}:([0-5][0-9]|60)(\.[0-9]+)?{_OFFSET}?"
 
 
 class FilterError(ValueError):

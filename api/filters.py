@@ -25,10 +25,6 @@ OPPOSITE = {"!=": "=", "!~": "~"}
 LOOKUPS = {"=": "exact", "<": "lt", ">": "gt", "<=": "lte", ">=": "gte", "~": "icontains"}
 
 QUOTED = rf"'([^'{CONTROLS}]|'')*'"  # how a string stands in a filter
-_HH_MM = "([01][0-9]|2[0-3]):[0-5][0-9]"
-_OFFSET = f"([Zz]|[-+ ]{_HH_MM.replace(':', ':?')})"
-# A day beyond its month's end is refused, though it matches.
-QUOTED_DATE = rf"'([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HH_MM}:([0-5][0-9]|60)(\.[0-9]+)?{_OFFSET}?)?'"
 
 
 class ClausesField(forms.Field):
@@ -120,7 +116,7 @@ class Number(ClauseFilter):
 class Date(ClauseFilter):
     """A point in time."""
 
-    kind, pattern = "date", QUOTED_DATE
+    kind, pattern = "date", f"'({filter_grammar.DATE_PATTERN})?'"
     operators: tuple[str, ...] = EQUALITY + ORDER
 
     def parse(self, value: filter_grammar.Value) -> Any:

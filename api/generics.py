@@ -1,6 +1,6 @@
 """The base of the views: the level is asked, the query string is closed, the rows are in the caller's scope."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -18,7 +18,7 @@ from api import etag, idempotency
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
-from api.schema import ID, Responses, ViewSchema, unknown_parameter
+from api.schema import ID, Responses, ViewSchema
 from api.serializers import RequestSerializer
 from redirect.errors import bad_request, forbidden, not_found
 
@@ -64,6 +64,12 @@ class View(GenericAPIView[Any]):
         user: Any = self.request.user
         assert isinstance(user, User)
         return user
+
+    @staticmethod
+    def unknown_parameter(name: str, known: Sequence[str]) -> str:
+        """What a caller is told who sends a query parameter that the address does not know."""
+        knows = f"known are {', '.join(known)}" if known else "none is known here"
+        return f"Unknown query parameter '{name[:100]}': {knows}."
 
     def get_queryset(self, *, depth: int = 1) -> Any:
         """The rows of `queryset` that are in the caller's scope."""
@@ -196,7 +202,7 @@ def _query(request: Request, known: tuple[str, ...]) -> dict[str, str]:
     query = {}
     for name, values in request.query_params.lists():
         if name not in known:
-            raise bad_request(unknown_parameter(name, known))
+            raise bad_request(View.unknown_parameter(name, known))
         if len(values) > 1:
             raise bad_request(f"The query parameter '{name}' is given more than once.")
         query[name] = values[0]

@@ -16,7 +16,7 @@ from api import fields
 from api.generics import DetailView, View, update_fields
 from api.schema import NOTHING, answer, example, refusal
 from api.serializers import RequestSerializer
-from redirect.errors import bad_attribute, conflict, forbidden
+from redirect.errors import Conflict, bad_attribute, forbidden
 
 NAME = "Unique among the providers of a reseller, and among resellers."
 NAME_TAKEN = "A group of this name exists already."
@@ -148,7 +148,7 @@ class GroupsView(View):
             body["reseller_id"] = self._reseller_id(body.get("reseller_id"))
         with transaction.atomic():
             if Group.objects.filter(reseller=body.get("reseller_id"), name=body["name"]).exists():
-                raise conflict(NAME_TAKEN)
+                raise Conflict(NAME_TAKEN)
             group = Group.objects.create(**body)
         return self.created(group)
 
@@ -212,7 +212,7 @@ class GroupView(DetailView):
     def change(self, row: Group, changes: dict[str, Any]) -> None:
         namesakes = Group.objects.filter(reseller=row.reseller_id, name=changes.get("name"))
         if namesakes.exclude(pk=row.pk).exists():
-            raise conflict(NAME_TAKEN)
+            raise Conflict(NAME_TAKEN)
         update_fields(row, changes)
 
     def check_unused(self, row: Group) -> None:
@@ -220,7 +220,7 @@ class GroupView(DetailView):
             raise forbidden("Only the platform operator deletes Resellers.")
         for relation in ("providers", "users", "locations", "devices", "keys"):
             if getattr(row, relation).exists():
-                raise conflict(f"The group still has {relation}.")
+                raise Conflict(f"The group still has {relation}.")
 
 
 def _by_reseller(groups: Iterable[Group]) -> dict[int, list[Group]]:

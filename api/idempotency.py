@@ -24,7 +24,7 @@ MAX_LENGTH = 255
 
 # A string of structured fields (RFC 9651), or the same bare, without what has a meaning in them.
 QUOTED = r'"(?:[ !#-\[\]-~]|\\["\\])+"'
-BARE = r"[!#$%&\'*+./0-9:<=>?@A-Z^_`a-z{|}~-]+"
+BARE = r"[!#$%&'*+./0-9:<=>?@A-Z^_`a-z{|}~-]+"
 PATTERN = f"(?:{QUOTED}|{BARE})"
 
 PARAMETER = OpenApiParameter(

@@ -19,7 +19,7 @@ from locations import url_template
 from locations.models import Answer, Location, check_url
 from locations.removal import remove_unused
 from redirect.db.search import among, contains
-from redirect.errors import conflict
+from redirect.errors import Conflict
 
 URL_FORMAT = (
     "`[Protocol]://[FQDN or IPv4 address][:Port][/path]`. Protocol: 1 to 10 characters, and none that a browser "
@@ -232,7 +232,7 @@ class LocationView(DetailView):
 
     def check_unused(self, row: Location) -> None:
         if row.devices.exists():
-            raise conflict("The location still has devices.")
+            raise Conflict("The location still has devices.")
 
 
 class LocationsRemoveView(View):

@@ -40,7 +40,7 @@ class DevicesToMove(RequestSerializer):
         help_text="Whether the new group sees what the old one wrote. Default: false."
     )
     keepCounters = fields.OptionalBoolean(
-        help_text="Whether `numRequests`, `lastAccess` and `lastAccessStatus` go on. Default: false, they begin anew."
+        help_text="Whether `numRequests`, `lastAccess` and `lastAccessStatus` go on. Default: false."
     )
 
 
@@ -67,8 +67,8 @@ class DevicesMoveView(View):
         "POST": answer(MovedDevices, "How many were moved.")
         | refusal(
             400,
-            "The request is not well formed, a MAC is not a device in your scope, or the location is not one of the "
-            "group.",
+            "The request is not well formed, a MAC is not a device in your scope, or the location is not "
+            "one of the group.",
             "MAC 00:A0:C9:14:C8:29 is not defined for the group.",
         )
     }

@@ -53,7 +53,7 @@ def load(stream: IO[bytes]) -> Any:
     if len(content) > MAX_BYTES:
         raise ApiError(413, f"The request body is larger than {MAX_BYTES} bytes.")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # a byte order mark is ignored, as RFC 8259 section 8.1 allows
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         _check_text_and_depth(value, MAX_DEPTH)
     except UnicodeError as error:

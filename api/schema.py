@@ -4,7 +4,7 @@ What no code tells stands in description.md and openapi.yaml. Source: the manual
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -46,9 +46,8 @@ DESCRIPTION = Template((HERE / "description.md").read_text()).substitute(
     max_limit=f"{pagination.MAX_LIMIT:,}",
 )
 DATE: Schema = {
-    "type": "string",
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+0000$",
-    "example": "2019-04-28T18:16:04+0000",
+    "examples": ["2019-04-28T18:16:04+0000"],
 }
 HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 
@@ -57,7 +56,7 @@ HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "
 
 
 REASONS = {
-    400: ("The request is not well formed.", "The request body must be a JSON object."),
+    400: ("The request is not well formed.", "The request body is not valid JSON: line 1, column 2."),
     401: ("No token, or one that is not valid any more.", "Authentication is required."),
     403: ("Your level, or your group, does not allow this.", "Your permission level does not allow this."),
     404: ("Does not exist, or is not in your scope.", "Not found."),
@@ -127,12 +126,6 @@ DEPTH = OpenApiParameter(
 )
 
 
-def unknown_parameter(name: str, known: Sequence[str]) -> str:
-    """What a caller is told who sends a query parameter that the address does not know."""
-    knows = f"known are {', '.join(known)}" if known else "none is known here"
-    return f"Unknown query parameter '{name[:100]}': {knows}."
-
-
 # --- Views -----------------------------------------------------------------------------------------------------
 
 
@@ -192,7 +185,7 @@ class ViewSchema(AutoSchema):
     def _success(self) -> Responses:
         view, noun = self.view, self.view.noun.lower()
         if self._is_list_view():
-            return _page(view.pagination_class.name, view.serializer_class) | NOTHING
+            return _page(view.pagination_class.name, view.pagination_class.pages, view.serializer_class) | NOTHING
         match self.method:
             case "GET":
                 found = answer(view.serializer_class, f"The {noun}.")
@@ -216,12 +209,15 @@ class ViewSchema(AutoSchema):
             return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
         refused |= _refusals(412) if etag.parameters(self.view, self.method) else {}
+        if self.method == "DELETE":
+            return refused
         refused |= _refusals(422) if self.method == "POST" and self.view.keeps_answers else {}
-        return refused if self.method == "DELETE" else refused | _refusals(400, 413, 415)
+        says = self.view.request_class().not_an_object([])
+        return refused | refusal(400, says=says) | _refusals(413, 415)
 
 
 def _query_refused(view: Any) -> Responses:
-    says = unknown_parameter("colour", view.query_parameters)
+    says = view.unknown_parameter("colour", view.query_parameters)
     return refusal(400, "A query parameter is unknown, repeated or not well formed.", says)
 
 
@@ -230,10 +226,11 @@ def _examples(serializer: type[serializers.Serializer[Any]]) -> list[Any]:
 
 
 @cache
-def _page(name: str, serializer: type[serializers.Serializer[Any]]) -> Responses:
-    fields: dict[str, Any] = {name: serializer(many=True), "pages": pagination.Pages()}
+def _page(name: str, pages: type[pagination.Pages], serializer: type[serializers.Serializer[Any]]) -> Responses:
+    fields: dict[str, Any] = {name: serializer(many=True), "pages": pages()}
     rows = _examples(serializer)
-    shown = {name: rows, "pages": {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}}
+    numbers: dict[str, Any] = {"total": 1, "totalElements": len(rows), "size": 25, "current": 1}
+    shown = {name: rows, "pages": {field: numbers.get(field) for field in pages().get_fields()}}
     return answer(inline_serializer(f"{name.title()}Page", fields), f"One page of {name}.", shown)
 
 
@@ -309,12 +306,14 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
     result["paths"] |= BY_HAND["paths"]
     for path in result["paths"].values():
         for operation in path.values():
+            operation["security"] = [needed for needed in operation.get("security", ()) if needed]
             for status, response in operation["responses"].items():
                 for media in response.get("content", {}).values():
                     _prefer_given_examples(media)
                 names = ["X-Request-ID", HEADERS_OF.get(status), etag.header_of(operation, status)]
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
+    result["servers"] = BY_HAND["servers"]
     return result
 
 

@@ -9,6 +9,16 @@ IDENTIFYING = frozenset({"id", "login", "group", "groupId", "groupType", "resell
 
 LONGEST_NAME_SHOWN = 100
 
+# What a JSON text can be beside an object, by the type that it is read as.
+JSON_KINDS = {
+    type(None): "null",
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+}
+
 
 class RequestSerializer(serializers.Serializer[Any]):
     """The attributes of a request body; any other attribute is refused.
@@ -19,11 +29,18 @@ class RequestSerializer(serializers.Serializer[Any]):
 
     resource: ClassVar[type[serializers.Serializer[Any]] | None] = None
 
-    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "The request body must be a JSON object."}
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"": [self.not_an_object(data)]})
+        return super().run_validation(data)
+
+    def not_an_object(self, data: Any) -> str:
+        """What a caller is told who sends another JSON value."""
+        required = [name for name, field in self.fields.items() if field.required]
+        expected = f" with {', '.join(required)}" if required else ""
+        return f"The request body must be a JSON object{expected}, not {JSON_KINDS[type(data)]}."
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError({"": [self.error_messages["invalid"]]})
         errors = self._errors_of_attributes_outside(data)
         try:
             values: dict[str, Any] = super().to_internal_value(data)

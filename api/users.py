@@ -3,6 +3,7 @@
 import re
 from typing import Any, ClassVar
 
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,9 +19,10 @@ from api.pagination import pages_of
 from api.schema import example, refusal
 from api.serializers import RequestSerializer
 from redirect.db.search import among, contains
-from redirect.errors import conflict, forbidden
+from redirect.errors import Conflict, forbidden
 
-LOGIN_TAKEN = "A user of this login exists already."
+# Logins are unique over all tenants: the sentence tells no more than that.
+LOGIN_TAKEN = "This login is taken, choose another one."
 HASHING = refusal(429, "Too many passwords are being hashed at this moment.")
 
 DESCRIPTION = "Anything else."
@@ -254,9 +256,15 @@ class UsersView(ListView):
         passwords.check_allowed("password", password, user)
         user.group = self.group_named_in_body(body["group"])
         if User.objects.get_queryset().named(user.login).exists():
-            raise conflict(LOGIN_TAKEN)
+            raise Conflict(LOGIN_TAKEN)
         user.password = passwords.hashed(password)
-        user.save(force_insert=True)
+        try:
+            user.save(force_insert=True)
+        except IntegrityError:
+            # Another request may have created it since; the group may be gone as well.
+            if User.objects.get_queryset().named(user.login).exists():
+                raise Conflict(LOGIN_TAKEN) from None
+            raise
         return self.created(user)
 
 
@@ -312,7 +320,7 @@ class UserView(DetailView):
 
     def check_unused(self, row: User) -> None:
         if row == self.user:
-            raise conflict("You cannot delete yourself.")
+            raise Conflict("You cannot delete yourself.")
 
 
 class OwnUserView(OneView):

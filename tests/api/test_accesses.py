@@ -87,7 +87,7 @@ def test_pages_repeat_and_skip_nothing_also_where_times_are_equal(cast: Cast, ad
     seen = []
     for page in (1, 2, 3):
         answer = administrator.get(f"/devices/{device.pk}/accesses", {"page": page, "limit": 3}).json()
-        assert answer["pages"] == {"total": 3, "totalElements": 7, "size": 3, "current": page}
+        assert answer["pages"].items() >= {"total": 3, "totalElements": 7, "size": 3, "current": page}.items()
         seen += [row["address"] for row in answer["accesses"]]
     assert seen == [f"192.0.2.{number}" for number in reversed(range(7))]
     past = administrator.get(f"/devices/{device.pk}/accesses", {"page": 4, "limit": 3})

@@ -336,7 +336,7 @@ def test_newest_first_and_pages(cast: Cast, readers: dict[str, Api]):
         make_location(cast.provider)
     Entry.objects.filter(pk=Entry.objects.latest("id").pk).update(timestamp=timezone.now() - timedelta(days=1))
     answer = readers["provider"].get("/audit", {"limit": 2}).json()
-    assert answer["pages"] == {"total": 2, "totalElements": 3, "size": 2, "current": 1}
+    assert answer["pages"].items() >= {"total": 2, "totalElements": 3, "size": 2, "current": 1}.items()
     times = [row["time"] for page in (1, 2) for row in read(readers["provider"], limit=2, page=page)]
     assert times == sorted(times, reverse=True)
     assert times[2] < times[1]

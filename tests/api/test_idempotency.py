@@ -16,7 +16,7 @@ from devices import bulk
 from devices.models import Device
 from jobs import answers
 from jobs.models import KeptAnswer
-from redirect.errors import ApiError, ChangedMeanwhile, conflict, too_many_requests
+from redirect.errors import ApiError, ChangedMeanwhile, TooManyAttempts
 from tests.conftest import PASSWORD, Api, Cast, make_device, make_key, make_location, make_user
 
 KEY = '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
@@ -149,7 +149,7 @@ def test_a_refusal_is_given_again(administrator: Api, cast: Cast) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [OperationalError("away"), RuntimeError("a bug"), ChangedMeanwhile(), conflict(), too_many_requests(1)],
+    [OperationalError("away"), RuntimeError("a bug"), ChangedMeanwhile(), TooManyAttempts(1)],
 )
 def test_what_may_succeed_next_time_is_not_kept(
     administrator: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -70,9 +70,40 @@ def test_what_is_not_strict_json_is_refused(administrator: Api, cast: Cast, writ
     refused(send(administrator, body_of(cast, written)))
 
 
+def test_a_byte_order_mark_is_ignored(administrator: Api, cast: Cast) -> None:
+    body = b"\xef\xbb\xbf" + body_of(cast, '"é"').encode()
+    assert send(administrator, body).status_code == 201
+    assert Location.objects.get().description == "é"
+
+
+def test_a_second_byte_order_mark_is_none(administrator: Api, cast: Cast) -> None:
+    refused(send(administrator, b"\xef\xbb\xbf" * 2 + body_of(cast, "null").encode()))
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b" ", b"x", b"{", b"{}{}", b"[]", b"5", b'"x"', b"null", b"true", b"\xef\xbb\xbf{}"]
+    ("body", "kind"),
+    [
+        ("null", "null"),
+        ("[]", "an array"),
+        ('"{}"', "a string"),
+        ("5", "a number"),
+        ("0.5", "a number"),
+        ("true", "a boolean"),
+    ],
 )
+def test_what_is_no_object_is_called_by_its_name(administrator: Api, cast: Cast, body: str, kind: str) -> None:
+    said = refused(send(administrator, body))
+    assert said == f"The request body must be a JSON object with url, groupId, not {kind}."
+
+
+@pytest.mark.parametrize("body", ["null", "[]", '"x"', "1"])
+def test_a_login_says_what_it_needs(body: str, db: None) -> None:
+    answer = Api().client.generic("POST", "/api/v1/login", body, TYPE)
+    assert answer.status_code == 400
+    assert "must be a JSON object with userName, password, not" in answer.json()["description"]
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"x", b"{", b"{}{}", b"\xef\xbb\xbf{}"])
 def test_the_body_is_one_object(administrator: Api, cast: Cast, body: bytes) -> None:
     refused(send(administrator, body))
 

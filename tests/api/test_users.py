@@ -210,6 +210,35 @@ def test_a_login_is_unique_in_any_case(cast: Cast, administrator: Api, login: st
     assert "Foreign" not in answer.content.decode()
 
 
+def test_a_taken_login_does_not_tell_whose_it_is(cast: Cast, administrator: Api) -> None:
+    make_user(cast.provider, login="own.one")
+    make_user(cast.strangers_provider, login="foreign.one", is_active=False)
+    make_operator(login="operator.one")
+    answers = [
+        administrator.post("/users", new_user(cast.provider.pk, login=login))
+        for login in ("own.one", "foreign.one", "FOREIGN.ONE", "operator.one")
+    ]
+    assert {answer.status_code for answer in answers} == {409}
+    assert {answer.content for answer in answers} == {
+        b'{"description": "This login is taken, choose another one."}'
+    }
+
+
+def test_a_login_that_another_request_takes_meanwhile_is_named(
+    cast: Cast, administrator: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashed_slowly(password: str) -> str:
+        make_user(cast.stranger, login="Both.At.Once")
+        return "!"
+
+    monkeypatch.setattr("accounts.passwords.hashed", hashed_slowly)
+    answer = administrator.post("/users", new_user(cast.provider.pk, login="both.at.once"))
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {"description": "This login is taken, choose another one."},
+    )
+
+
 def test_the_database_keeps_logins_unique_in_any_case(cast: Cast) -> None:
     make_user(cast.stranger, login="Ada")
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -8,14 +8,15 @@ from datetime import date
 
 from devices.models import Outcome
 
+# Each has a contrast of 3:1 and more with the page, light and dark (WCAG 2.1, 1.4.11).
 COLORS = {
     Outcome.REDIRECTED: "#16a34a",
-    Outcome.NO_LOCATION: "#f59e0b",
+    Outcome.NO_LOCATION: "#d97706",
     Outcome.CERTIFICATE_REQUIRED: "#8b5cf6",
     Outcome.CERTIFICATE_MISMATCH: "#ec4899",
     Outcome.UNKNOWN: "#64748b",
 }
-_GREY = "#808897"  # legible on white and on black
+_GREY = "#4b5563"  # until desk/accessible.js knows whether the page is dark
 OPTIONS = json.dumps(
     {
         "animation": False,

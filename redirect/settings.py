@@ -337,7 +337,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "desk.menu.navigation"},
     "STYLES": [lambda request: static("desk/desk.css")],
-    "SCRIPTS": [lambda request: static("desk/focus.js")],
+    "SCRIPTS": [lambda request: static("desk/focus.js"), lambda request: static("desk/accessible.js")],
 }
 
 # --- Jobs -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from desk.charts import COLORS
 from devices.models import Access, AccessStatus, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
 from tests.desk.test_admin import browser_of, make_staff
@@ -192,3 +193,17 @@ def test_each_number_is_that_of_the_list_that_it_links_to(operator: Client, cast
     assert failing_today
     listed = operator.get(unescape(failing_today[1])).context["cl"].queryset
     assert set(listed) == set(operator.get("/admin/").context["failing_devices"])
+
+
+def luminance(colour: str) -> float:
+    """Of a colour such as #16a34a. Source: WCAG 2.1, relative luminance."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("page", ["#ffffff", "#101828", "#1b2230"])
+def test_bars_stand_out_from_the_page(outcome: Outcome, page: str):
+    darker, lighter = sorted((luminance(COLORS[outcome]), luminance(page)))
+    assert (lighter + 0.05) / (darker + 0.05) >= 3  # WCAG 2.1, 1.4.11

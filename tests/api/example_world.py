@@ -160,6 +160,14 @@ def _both_devices() -> None:
     Device.objects.create(mac="00A0C914C829", group_id=2)
 
 
+def _two_devices_of_a_provider() -> None:
+    _both_devices()
+    Device.objects.filter(mac__in=["00A0C914C829", "00908F9D8992"]).update(group=6, location=None)
+    # Of one the new group has a location of the same URL.
+    location = Location.objects.create(group_id=6, url="http://location/of/configuration/3")
+    Device.objects.filter(mac="00A0C914C829").update(location=location)
+
+
 def _three_devices_of_which_one_has_a_location() -> None:
     _both_devices()
     Device.objects.create(mac="00A0C914C82B", group_id=2, location_id=2)
@@ -187,6 +195,7 @@ def _group_6_is_empty() -> None:
 # By the operation whose example works on something else than the world as it is made.
 BEFORE: dict[str, Callable[[], None]] = {
     "removeDevices": _both_devices,
+    "moveDevices": _two_devices_of_a_provider,
     "associateDevices": _three_devices_of_which_one_has_a_location,
     "disassociateDevices": _both_devices_at_location_3,
     "removeLocations": _only_location_3_is_in_use,

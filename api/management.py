@@ -25,7 +25,7 @@ from management import secrets, worker
 from management.addresses import AddressRefused
 from management.drivers.mediant import DRIVERS
 from management.models import Credential, Endpoint, OperationState, TlsCheck
-from redirect.errors import bad_attribute, conflict, forbidden
+from redirect.errors import Conflict, bad_attribute, forbidden
 
 BASE_URL = (
     "`http://` or `https://`, host and, if it is not the usual one, port; no path. Inside the networks and ports "
@@ -226,7 +226,7 @@ class EndpointsView(ListView):
                 raise forbidden("You have no privileges for this group.")
             check_device(group.pk, endpoint.mac)
             if Endpoint.objects.filter(group=group, mac=endpoint.mac).exists():
-                raise conflict("The device has an endpoint already.")
+                raise Conflict("The device has an endpoint already.")
             endpoint.save()
             Credential.objects.create(
                 endpoint=endpoint, user_name=login["user_name"], secret=secrets.encrypt(login["password"].encode())
@@ -269,7 +269,7 @@ class EndpointView(DetailView):
         login = {name: changes.pop(name) for name in ("user_name", "password") if name in changes}
         check_device(row.group_id, changes["mac"])
         if Endpoint.objects.filter(group=row.group_id, mac=changes["mac"]).exclude(pk=row.pk).exists():
-            raise conflict("The device has an endpoint already.")
+            raise Conflict("The device has an endpoint already.")
         check_tls(vars(row) | changes)
         if "password" not in login and any(
             getattr(row, name) != changes.get(name, getattr(row, name)) for name in GUARD
@@ -297,4 +297,4 @@ class EndpointView(DetailView):
 
     def check_unused(self, row: Endpoint) -> None:
         if row.operations.filter(state__in=[OperationState.RUNNING, OperationState.SENT]).exists():
-            raise conflict("An operation of the endpoint is being done.")
+            raise Conflict("An operation of the endpoint is being done.")

@@ -15,7 +15,7 @@ from management.drivers.base import VERBS, Argument, Kind, Support
 from management.drivers.mediant import DRIVERS
 from management.models import UNFINISHED, Endpoint, Operation
 from management.redaction import HIDDEN
-from redirect.errors import ApiError, bad_attribute, conflict
+from redirect.errors import ApiError, Conflict, bad_attribute
 
 ATTEMPTS = 10_000  # of the job, which also waits for busy devices; each operation has limits of its own
 WAITING_AT_MOST = 1000  # operations of one endpoint
@@ -64,7 +64,7 @@ def ask(endpoint: Endpoint, user: User, verb: str, arguments: Mapping[str, Any])
     if VERBS[verb].writes:
         check_link(endpoint)
     if endpoint.operations.filter(state__in=UNFINISHED).count() >= WAITING_AT_MOST:
-        raise conflict(f"{WAITING_AT_MOST:,} operations of this endpoint are waiting already.")
+        raise Conflict(f"{WAITING_AT_MOST:,} operations of this endpoint are waiting already.")
     known = DRIVERS[endpoint.driver].capabilities[verb].arguments
     owner = user if user.pk else None  # an API key acts as a user that no table has
     hidden = {name: known[name].secret or known[name].base64 for name in arguments}

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Group, Level, User
+from accounts.models import ApiKey, Group, Level, User
 from accounts.sessions import end_tokens, force_password_change
 from audit.models import Entry
 from desk.admin.devices import DeviceForm
@@ -99,6 +99,7 @@ ROWS: dict[type[Model], Callable[[Group, int], Any]] = {
     Group: lambda group, number: make_group(f"Under {number}", make_group(f"Above {number}")),
     User: lambda group, number: make_user(group),
     Location: lambda group, number: make_location(group),
+    ApiKey: lambda group, number: make_key(group)[0],
     Device: lambda group, number: make_device(group, location=make_location(group)),
     Access: lambda group, number: make_access(make_device(group)),
     Role: lambda group, number: Role.objects.create(name=f"Role {number}"),

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.permissions import Action
 from api.generics import View
-from api.management_fields import ShownJSON
+from api.management_fields import ENDPOINT_ID, ShownJSON
 from api.schema import NOT_THERE, answer, example
 from management.drivers.base import VERBS
 from management.drivers.mediant import DRIVERS
@@ -65,6 +65,7 @@ class CapabilitiesView(View):
     actions: ClassVar = {"GET": Action.VIEW}
     tag = "Management"
     operation_ids: ClassVar = {"GET": "getEndpointCapabilities"}
+    id_parameter = ENDPOINT_ID
     queryset = Endpoint.objects.all()
     responses: ClassVar = {"GET": answer(CapabilitiesSerializer, "By verb.") | NOT_THERE}
 

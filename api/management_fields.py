@@ -7,7 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api import fields
+from api.schema import path_id
 from devices import mac
+
+ENDPOINT_ID = path_id(examples=[4])
 
 
 class OneMAC(fields.Text):

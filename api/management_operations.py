@@ -14,7 +14,7 @@ from accounts.permissions import Action, is_allowed
 from api import fields, filters
 from api.generics import DetailView, ListView, View, lock_or_404
 from api.login import EmptyBody
-from api.management_fields import JSONObject, ShownJSON
+from api.management_fields import ENDPOINT_ID, JSONObject, ShownJSON
 from api.pagination import pages_of
 from api.schema import REASONS, answer, example, refusal
 from api.serializers import Created, RequestSerializer
@@ -178,6 +178,7 @@ class EndpointActionView(View):
     """The base of what concerns one endpoint."""
 
     tag = "Management"
+    id_parameter = ENDPOINT_ID
     queryset = Endpoint.objects.all()
 
     def check_level(self, verb: str) -> None:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.permissions import Action
 from api.generics import ListView, View
-from api.management_fields import ShownJSON
+from api.management_fields import ENDPOINT_ID, ShownJSON
 from api.management_operations import TIME, EndpointActionView
 from api.pagination import pages_of
 from api.schema import NOT_THERE, answer, example
@@ -165,7 +165,11 @@ class ArtefactsView(ListView):
 
 
 ARTEFACT = OpenApiParameter(
-    "artefact", {"type": "integer", "format": "int64", "minimum": 0}, OpenApiParameter.PATH, description="Its id."
+    "artefact",
+    {"type": "integer", "format": "int64", "minimum": 0},
+    OpenApiParameter.PATH,
+    description="The id of the file.",
+    examples=[OpenApiExample("Example 1", 2)],
 )
 
 
@@ -176,6 +180,7 @@ class ArtefactView(View):
     tag = "Management"
     operation_ids: ClassVar = {"GET": "getEndpointArtefact"}
     queryset = Artefact.objects.all()
+    id_parameter = ENDPOINT_ID
     more_parameters = (ARTEFACT,)
     responses: ClassVar = {
         "GET": {

@@ -14,12 +14,12 @@ from django.db import connections
 
 from boot import database, request, request_log
 from boot.batcher import Batcher
-from boot.hints import hints, may_stand_in
 from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
 from boot.request import BootRequest, UnknownRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import is_own
+from boot.user_agent_hints import hints, may_stand_in
 from devices.models import Outcome
 from redirect import logs
 

@@ -6,12 +6,10 @@ section 8.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from urllib.parse import urlsplit
-
-from django.utils.timesince import timesince
 
 from boot.certificate import mac_named_in
 from boot.certificate_cause import cause_of
@@ -19,27 +17,7 @@ from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
 from devices.mac import RESERVED, display, is_reserved
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template
-
-
-def ago(time: datetime, now: datetime) -> str:
-    """How long ago, in one unit.
-
-    >>> ago(datetime(2026, 1, 1, 12, 0), datetime(2026, 1, 1, 12, 3))
-    '3 minutes ago'
-    """
-    if now - time < timedelta(minutes=1):
-        return "less than a minute ago"
-    return timesince(time, now, depth=1).replace("\xa0", " ") + " ago"
-
-
-def exact(time: datetime) -> str:
-    """The time to the second, in UTC."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def moment(time: datetime, now: datetime) -> str:
-    """How long ago, and the exact time."""
-    return f"{ago(time, now)} ({exact(time)})"
+from redirect.times import moment
 
 
 class Severity(StrEnum):

@@ -9,11 +9,11 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from boot import database, device_ca, request, request_log
-from boot.hints import hints, may_stand_in
 from boot.metrics import REQUESTS, Refusal, count_refusal
 from boot.request import BootRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import from_environ, is_own
+from boot.user_agent_hints import hints, may_stand_in
 from devices.models import Outcome
 from redirect import logs
 

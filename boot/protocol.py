@@ -14,12 +14,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from boot import request
 from boot.app import SECONDS_BEHIND_PHONES, BootApplication
 from boot.decision import Decision
-from boot.hints import may_stand_in
 from boot.metrics import Refusal, count_refusal
 from boot.recorder import Overloaded
 from boot.request import BootRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
 from boot.shapes import is_own
+from boot.user_agent_hints import may_stand_in
 from devices.models import Outcome
 from redirect import logs
 from redirect.http.protocol import JSONProtocol

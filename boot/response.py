@@ -8,7 +8,7 @@ import random
 import uuid
 from typing import NamedTuple
 
-from boot import answers
+from boot import settings_file
 from boot.decision import Decision
 from boot.metrics import Refusal
 from boot.rate_limit import unknown_macs
@@ -46,7 +46,7 @@ def response_for(mac: str, decision: Decision) -> Response:
 def _settings(request: BootRequest, url: str) -> Response | None:
     """Settings in the format of the phone's maker that point it to the URL, or None if that is not known."""
     maker = maker_of(request.shape, request.user_agent)
-    found = maker and answers.body(maker, url, request.mac, request.shape.file_name)
+    found = maker and settings_file.body(maker, url, request.mac, request.shape.file_name)
     if not found:
         return None
     body, content_type = found

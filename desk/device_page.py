@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from accounts.models import Group
 from audit import history
-from boot.diagnosis import Diagnosis, ago, answer_now, diagnose, exact, moment
+from boot.diagnosis import Diagnosis, answer_now, diagnose
 from boot.shapes import look, maker_of
 from desk import audit_words
 from desk.charts import Chart, chart
 from devices.hints import Hint
 from devices.models import Access, Device
+from redirect.times import ago, exact, moment
 
 REQUESTS_SHOWN = 20
 CHANGES_SHOWN = 20

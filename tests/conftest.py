@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey, Group, GroupType, Level, User
 from api import tokens
-from boot.hints import hints
 from boot.rate_limit import unknown_macs
+from boot.user_agent_hints import hints
 from devices.models import Access, Device, Outcome
 from jobs import runner
 from locations.models import Location

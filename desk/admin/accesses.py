@@ -15,12 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold import paginator
 
-from boot.diagnosis import exact
 from desk.admin.base import TableAdmin
 from desk.filters import GroupFilter
 from desk.search import whole_mac
 from devices import mac
 from devices.models import Access, Outcome
+from redirect.times import exact
 
 FAILED = "failed"
 

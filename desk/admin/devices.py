@@ -15,7 +15,6 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from audit import history
-from boot.diagnosis import exact
 from desk import device_page, dry_run
 from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
@@ -26,6 +25,7 @@ from desk.search import part_of_mac, whole_mac
 from devices import mac
 from devices.models import RESERVED_MAC, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
+from redirect.times import exact
 
 STATUS_COLORS = {AccessStatus.SUCCESS: "success", AccessStatus.FAIL: "danger", AccessStatus.AWAIT: "info"}
 

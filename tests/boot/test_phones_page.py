@@ -3,7 +3,7 @@ import tomllib
 from pathlib import Path
 
 from boot import makers
-from boot.answers import FORMS
+from boot.settings_file import FORMS
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from accounts.models import Group
-from boot.diagnosis import BY_OUTCOME, Diagnosis, Severity, ago, diagnose, exact, moment
+from boot.diagnosis import BY_OUTCOME, Diagnosis, Severity, diagnose
 from desk.charts import COLORS
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
+from redirect.times import ago, exact, moment
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=3)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boot import makers
-from boot.answers import FORMS, TEXT, XML, body
+from boot.settings_file import FORMS, TEXT, XML, body
 
 MAC = "00908F9D8992"
 DIRECTORY = "https://prov.example:8443/a/b/"

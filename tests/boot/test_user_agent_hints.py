@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from boot import app, makers
-from boot.hints import hints, may_stand_in
 from boot.shapes import hint
+from boot.user_agent_hints import hints, may_stand_in
 from devices import access_log
 from devices.hints import Hint
 from devices.models import Access, Device

@@ -126,7 +126,7 @@ class OperationBody(RequestSerializer):
 class OperationFilters(filters.ClauseFilterSet):
     """GET /management/operations."""
 
-    examples = ("endpointId=4,state=failed", "verb='restart',createdAt>'2026-01-01T00:00:00+0000'")
+    examples = ("(endpointId=4,state='failed')", "(verb='restart',createdAt>'2026-01-01T00:00:00Z')")
 
     id = filters.Number("id")
     endpointId = filters.Number("endpoint_id")

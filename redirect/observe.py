@@ -67,8 +67,9 @@ class ObserveMiddleware:
         return response
 
     def _look_at_the_pool(self) -> None:
-        pool = getattr(connection, "pool", None)
-        if pool is None:  # SQLite, and a DATABASE_URL that switches it off
+        # Not `connection.pool`: to ask for it makes one, where this request has needed no database.
+        pool = getattr(connection, "_connection_pools", {}).get(connection.alias)
+        if pool is None:  # SQLite, a DATABASE_URL that switches it off, and before the first connection
             return
         stats = pool.get_stats()
         for name, shown in POOL_STATES.items():

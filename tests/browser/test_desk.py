@@ -46,7 +46,7 @@ def test_a_mac_that_nobody_owns(service, open_page, picture):
     redirect_of(service, "/00A0C914C830")
     page = open_page("/admin/find/?q=00a0.c914.c830")
     page.get_by_text("No group owns this MAC").wait_for()
-    assert page.get_by_role("cell", name="AUDC-IPPhone-450HD/3.4.6").is_visible()
+    assert page.get_by_role("cell", name="AUDC-IPPhone-450HD/3.4.6").first.is_visible()
     picture(page, "find-unknown-mac")
 
 

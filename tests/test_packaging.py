@@ -18,6 +18,9 @@ import yaml
 
 from redirect import urls
 
+# A wheel is built and installed, which takes a slow machine its time.
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = re.compile(r"SECRET|PASSWORD|KEY|TOKEN|DATABASE_URL")
 locks = runpy.run_path(str(ROOT / "tools/locks"))

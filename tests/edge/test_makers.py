@@ -15,6 +15,9 @@ from rig import HOST, nginx
 from rig.service import Service, environment, manage
 from tests.edge.conftest import any_server
 
+# The first test of each process waits for a database and four servers.
+pytestmark = pytest.mark.timeout(300)
+
 BASE = "https://prov.example/phones/"
 ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
 REFUSED_BY_GUNICORN = "\x17"  # gunicorn 27.0.1, in any header; its threads are for the API, phones ask uvicorn

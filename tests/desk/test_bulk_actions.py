@@ -551,7 +551,7 @@ def test_phones_are_answered_while_devices_are_moved(client: Client, monkeypatch
         assert asked.wait(20)
         return tell(*args, **kwargs)
 
-    monkeypatch.setattr("devices.bulk.record_list", tell_after_the_phone)
+    monkeypatch.setattr("devices.moving.record_list", tell_after_the_phone)
 
     def act() -> None:
         try:

@@ -29,7 +29,7 @@ from rig import ROOT
 from rig.clients import Integrator
 
 FIGURES = ROOT / "var/bench/against.json"
-SHAPES = ("bare", "file", "common", "mixed", "nobody")
+SHAPES = ("bare", "file", "common", "mixed")
 FLOOD = 32  # connections that ask for files of no phone
 PHONES = 4  # connections of phones beside them
 

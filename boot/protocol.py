@@ -1,6 +1,6 @@
 """The HTTP protocol of the workers that phones ask: it answers a phone without ASGI's scope, cycle and task.
 
-Half of what a redirect costs an ASGI server lies between the parser and the application. boot/app.py stays the
+They are much of what a redirect costs an ASGI server between the parser and the application. boot/app.py stays the
 reference: it answers in the same bytes what this protocol passes on, and a test compares the two. The cycle below
 stands where uvicorn keeps its own, so that uvicorn's pipelining, keep-alive and shutdown go on to work.
 """

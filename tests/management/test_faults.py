@@ -99,7 +99,7 @@ def close_after_identity(managed: Managed) -> None:
         found = answered(request)
         last = "/status" if managed.device.is_7_2 else "/cliScript/incremental"
         if request.path.endswith(last):
-            found.after = managed.served.listener.close
+            managed.served.listener.refuse()  # before the answer is out: the write follows it at once
         return found
 
     managed.device.answer = answer  # type: ignore[method-assign]

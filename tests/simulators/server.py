@@ -61,15 +61,20 @@ class Listener:
             self._socket = listening
         threading.Thread(target=self._accept, args=[listening], daemon=True).start()
 
-    def close(self) -> None:
-        """Refuse connections from now on, and end those that are open."""
+    def refuse(self) -> None:
+        """Refuse connections from now on; those that are open go on."""
         with self._lock:
-            open_ones = list(self._connections)
             if self._socket is not None:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 self._socket.close()
             self._socket = None  # only now: `is_open` tells whether connections are accepted
+
+    def close(self) -> None:
+        """Refuse connections from now on, and end those that are open."""
+        self.refuse()
+        with self._lock:
+            open_ones = list(self._connections)
         for connection in open_ones:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -47,7 +47,7 @@ INI = "/api/v1/files/ini/incremental"
 
 
 @pytest.fixture(params=list(DRIVERS))
-def either(request: pytest.FixtureRequest) -> Managed:
+def either(db: None, request: pytest.FixtureRequest) -> Managed:  # pytest-django makes what is asked for by name
     found: Managed = request.getfixturevalue("managed" if request.param == "mediant-7.2" else "managed_old")
     return found
 

@@ -15,7 +15,7 @@ from tests.simulators.device import Fault
 
 
 @pytest.fixture(params=["7.2", "7.0"])
-def either(request: pytest.FixtureRequest) -> Managed:
+def either(db: None, request: pytest.FixtureRequest) -> Managed:  # pytest-django makes what is asked for by name
     found: Managed = request.getfixturevalue("managed" if request.param == "7.2" else "managed_old")
     return found
 

@@ -7,8 +7,9 @@ Source: contract section 8; the makers' forms in boot/makers.toml.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -17,6 +18,7 @@ from devices.mac import is_reserved
 
 # No name or User-Agent in the table comes near these; longer ones are looked at no further.
 MAX_SEGMENT = 128
+MAX_REMEMBERED = 256
 MAX_QUERY = 2_048
 MAX_USER_AGENT = 300
 
@@ -50,6 +52,7 @@ _MAC = (
     r"(?P<mac>[0-9a-f]{2}(?P<by>[:_-]?)(?:[0-9a-f]{2}(?P=by)){4}[0-9a-f]{2}"
     r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})"
 )
+_SEPARATORS = str.maketrans("", "", ":-_.")
 _AT_ONCE = re.compile(rb"/([0-9A-Fa-f]{12})")
 _SPELLED = re.compile(_MAC, _FLAGS)
 
@@ -91,12 +94,13 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
         mac = at_once[1].upper().decode("ascii")
         if not is_reserved(mac):
             return Shape(mac, _BARE)
-    segments = unquote_to_bytes(path).decode("latin-1").split("/")
-    if _is_own(segments, own) or len(segments) != path.count(b"/") + 1:
-        return None  # no phone encodes a slash, and behind one nothing is what it seems
-    raw_name = path.rpartition(b"/")[2]
-    named = _by_path(segments, raw_name)
-    return named or _by_query(query) or _by_user_agent(segments, raw_name, query, user_agent)
+    told = _told_by(path) if len(path) <= MAX_REMEMBERED else _told_by.__wrapped__(path)
+    if told.is_odd or told.first in own:
+        return None
+    if told.shape is not None:
+        return told.shape
+    given = _mac_parameters(query) if query else []
+    return _by_query(given) if given else _by_user_agent(told, user_agent)
 
 
 def is_own(path: bytes, own: Collection[str]) -> bool:
@@ -107,7 +111,8 @@ def is_own(path: bytes, own: Collection[str]) -> bool:
     >>> is_own(b"/%61pi/v1/devices", {"api"})
     True
     """
-    return path in (b"", b"/") or _is_own(unquote_to_bytes(path).decode("latin-1").split("/"), own)
+    segments = unquote_to_bytes(path).decode("latin-1").split("/")
+    return path in (b"", b"/") or _steps_up(segments) or _first(segments) in own
 
 
 def maker_of(shape: Shape, user_agent: str) -> str | None:
@@ -147,6 +152,32 @@ def from_environ(environ: dict[str, str]) -> tuple[bytes, bytes]:
     return path.encode("latin-1", "replace"), query
 
 
+class _Told(NamedTuple):
+    """What a path tells, whatever stands beside it in the request.
+
+    ``first`` is the first segment, in lower case. ``is_odd`` tells of a step up or an encoded slash. ``makers``
+    are those whose phones ask for this file by a name without a MAC.
+    """
+
+    first: str
+    is_odd: bool
+    shape: Shape | None
+    makers: Sequence[str]
+    file_name: str
+
+
+@lru_cache(maxsize=2_000)  # the files that all phones of a model ask for are few, and asked for again and again
+def _told_by(path: bytes) -> _Told:
+    segments = unquote_to_bytes(path).decode("latin-1").split("/")
+    # No phone encodes a slash, and behind one nothing is what it seems.
+    is_odd = _steps_up(segments) or len(segments) != path.count(b"/") + 1
+    raw_name = path.rpartition(b"/")[2]
+    shape = _by_path(segments, raw_name)
+    is_common = shape is None and not any(_DIRECTORY.fullmatch(segment) for segment in segments[:-1])
+    makers_of_file = _common_to(segments[-1]) if is_common else ()
+    return _Told(_first(segments), is_odd, shape, makers_of_file, raw_name.decode("latin-1"))
+
+
 def _by_path(segments: list[str], raw_name: bytes) -> Shape | None:
     name = segments[-1]
     if len(name) <= MAX_SEGMENT:
@@ -174,22 +205,22 @@ def _by_directory(segments: list[str]) -> Shape | None:
     return None
 
 
-def _by_query(query: bytes) -> Shape | None:
-    given = set(_mac_parameters(query))
+def _by_query(given: list[str]) -> Shape | None:
     found = [_SPELLED.fullmatch(value) for value in given]
     macs = {_normalized(match["mac"]) for match in found if match}
     return _shape(macs.pop(), Kind.QUERY) if len(macs) == 1 and all(found) else None
 
 
-def _by_user_agent(segments: list[str], raw_name: bytes, query: bytes, user_agent: str) -> Shape | None:
-    name = segments[-1]
+def _common_to(name: str) -> Sequence[str]:
+    """The makers whose phones all ask for a file of that name."""
     found = _COMMON.fullmatch(name) if len(name) <= MAX_SEGMENT else None
-    if found is None or any(_mac_parameters(query)):
-        return None
-    for maker in makers.COMMON[_row(found)].makers:
-        mac = _in_user_agent(user_agent, _AGENTS[maker])
-        if mac is not None and not any(_DIRECTORY.fullmatch(segment) for segment in segments[:-1]):
-            return _shape(mac, Kind.COMMON, raw_name.decode("latin-1"), maker)
+    return makers.COMMON[_row(found)].makers if found else ()
+
+
+def _by_user_agent(told: _Told, user_agent: str) -> Shape | None:
+    for maker in told.makers:
+        if (mac := _in_user_agent(user_agent, _AGENTS[maker])) is not None:
+            return _shape(mac, Kind.COMMON, told.file_name, maker)
     return None
 
 
@@ -204,14 +235,18 @@ def _in_user_agent(user_agent: str, forms: list[re.Pattern[str]]) -> str | None:
     text = user_agent.strip()
     if len(text) > MAX_USER_AGENT:
         return None
-    found = next((match for form in forms if (match := form.fullmatch(text))), None)
-    return _normalized(found["mac"]) if found else None
+    for form in forms:
+        if found := form.fullmatch(text):
+            return _normalized(found["mac"])
+    return None
 
 
-def _is_own(segments: list[str], own: Collection[str]) -> bool:
-    """Whether the path is below an address of the service, or would be after a step up that no phone makes."""
-    first = next((segment for segment in segments if segment not in ("", ".")), "")
-    return first.lower() in own or ".." in segments
+def _first(segments: list[str]) -> str:
+    return next((segment for segment in segments if segment not in ("", ".")), "").lower()
+
+
+def _steps_up(segments: list[str]) -> bool:
+    return ".." in segments  # which would lead below another address, and no phone makes
 
 
 def _is_refused(name: str) -> bool:
@@ -224,7 +259,7 @@ def _shape(mac: str, kind: Kind, file_name: str = "", named_by: str | None = Non
 
 
 def _normalized(mac: str) -> str:
-    return mac.upper() if len(mac) == 12 else re.sub(r"[^0-9A-F]", "", mac.upper())
+    return mac.upper().translate(_SEPARATORS)
 
 
 def _row(found: re.Match[str] | None) -> int:

@@ -7,6 +7,7 @@ section 4.
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from audit.recording import record, record_failed_login
 from redirect.db.time import now
 from redirect.errors import ApiError, TooManyAttempts
 from redirect.http.client_address import source_of
+from redirect.http.rate_limit import Quota
 from redirect.metrics import begin_at_zero
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ begin_at_zero(LOGINS, ("right", "failed", "limited"))
 
 # A block holds for every source once a user has so many times the failures that block it.
 SOURCES_UNTIL_CEILING = 10
+
+Tell = Callable[[Quota], None]
+MINUTE = 60
 
 
 class LoginFailed(ApiError):
@@ -55,13 +60,13 @@ class PasswordChangeRequired(ApiError):
         super().__init__(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
 
 
-def log_in(login: str, password: str, address: str) -> User:
-    """The user of this login and password, asked for from `address`.
+def log_in(login: str, password: str, address: str, tell: Tell | None = None) -> User:
+    """The user of this login and password, asked for from `address`; `tell` is given what its limit leaves.
 
     Raises TooManyAttempts for a source over its limit; LoginFailed if the login or password is wrong or the user
     is blocked; PasswordChangeRequired if the password is right but must be changed first.
     """
-    user = _check(login, password, address)
+    user = _check(login, password, address, tell)
     if user.force_change_password:
         with transaction.atomic():
             _record(user, LoginStatus.FAIL)
@@ -70,12 +75,14 @@ def log_in(login: str, password: str, address: str) -> User:
     return user
 
 
-def change_password(login: str, old_password: str, new_password: str, address: str) -> None:
-    """Give the user a new password; ends all tokens.
+def change_password(
+    login: str, old_password: str, new_password: str, address: str, tell: Tell | None = None
+) -> None:
+    """Give the user a new password; ends all tokens. `tell` as for `log_in`.
 
     Raises as `log_in` does, and PasswordNotAllowed for a new password that is too weak or the old one.
     """
-    user = _check(login, old_password, address)
+    user = _check(login, old_password, address, tell)
     context.act_as(user)
     if new_password == old_password:
         raise passwords.PasswordNotAllowed("newPassword", ["The new password must differ from the old one."])
@@ -91,9 +98,9 @@ def change_password(login: str, old_password: str, new_password: str, address: s
     logger.info("User %s has a new password", user.pk)
 
 
-def _check(login: str, password: str, address: str) -> User:
+def _check(login: str, password: str, address: str, tell: Tell | None) -> User:
     source = source_of(address)
-    _admit(source)
+    _admit(source, tell)
     user = User.objects.get_queryset().named(login).select_related("group").first()
     if not connection.in_atomic_block:
         connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
@@ -178,7 +185,7 @@ def _record_failure(user: User) -> None:
     )
 
 
-def _admit(source: str) -> None:
+def _admit(source: str, tell: Tell | None) -> None:
     """Count an attempt of this source; raises TooManyAttempts before any hashing if it had too many."""
     moment = int(time.time())
     with connection.cursor() as cursor:
@@ -191,13 +198,19 @@ def _admit(source: str) -> None:
                 minute = excluded.minute
             RETURNING attempts
             """,
-            [source, moment // 60],
+            [source, moment // MINUTE],
         )
         (attempts,) = cursor.fetchone()
-    if 0 < settings.LOGIN_LIMIT_PER_SOURCE < attempts:
+    limit, seconds = settings.LOGIN_LIMIT_PER_SOURCE, MINUTE - moment % MINUTE
+    if not limit:
+        return
+    quota = Quota("login", limit, max(0, limit - attempts), seconds, MINUTE)
+    if attempts > limit:
         logger.warning("Source %s is over its limit of logins", source)
         LOGINS.labels("limited").inc()
-        raise TooManyAttempts(60 - moment % 60)
+        raise TooManyAttempts(seconds, quota)
+    if tell:
+        tell(quota)
 
 
 class LoginBackend(ModelBackend):

@@ -12,11 +12,13 @@ from django.contrib.auth import hashers, password_validation
 from django.core.exceptions import ValidationError
 
 from redirect.errors import ApiError, FieldError, TooManyAttempts
+from redirect.http.rate_limit import Quota
 
 MAX_LENGTH = 128
 HASHES_AT_A_TIME = 1
 WAITING_AT_MOST = 32
 SECONDS_TO_WAIT = 3.0
+COME_BACK_AFTER = 2
 
 
 class Argon2(hashers.Argon2PasswordHasher):
@@ -69,16 +71,20 @@ _waiting = threading.BoundedSemaphore(WAITING_AT_MOST)
 def _turn_to_hash() -> Iterator[None]:
     """One hash at a time in this process: a flood of logins must not take the processor from the phones."""
     if not _waiting.acquire(blocking=False):
-        raise TooManyAttempts(2)
+        raise _too_many()
     try:
         if not _hashing.acquire(timeout=SECONDS_TO_WAIT):
-            raise TooManyAttempts(2)
+            raise _too_many()
         try:
             yield
         finally:
             _hashing.release()
     finally:
         _waiting.release()
+
+
+def _too_many() -> TooManyAttempts:
+    return TooManyAttempts(COME_BACK_AFTER, Quota("hashing", WAITING_AT_MOST, 0, COME_BACK_AFTER))
 
 
 def matches(password: str, encoded: str | None) -> bool:

@@ -20,6 +20,7 @@ from api.users import PASSWORD, PASSWORD_RULES, USER, UserSerializer
 from audit.models import Event
 from audit.recording import record
 from redirect.http.client_address import source_of
+from redirect.http.rate_limit import Quota
 
 
 @example({"userName": "aviu", "password": "correct horse 7"})
@@ -113,7 +114,21 @@ class OpenView(View):
     tag = "Login"
 
 
-class LoginView(OpenView):
+class LimitedView(OpenView):
+    """The base of what a source may do so many times a minute; answers tell how much is left."""
+
+    def limited(self, quota: Quota) -> None:
+        """Add what is left to the answer, also where it is a refusal."""
+        self.quota = quota
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(*args, **kwargs)
+        for name, value in self.quota.headers.items() if hasattr(self, "quota") else ():
+            response.headers.setdefault(name, value)  # a refusal for another limit tells of that one
+        return response
+
+
+class LoginView(LimitedView):
     """POST /login. Source: manual chapter 2."""
 
     operation_ids: ClassVar = {"POST": "login"}
@@ -127,7 +142,7 @@ class LoginView(OpenView):
         the limit the user is blocked for a while, for logins only.
         """
         body = self.read_body()
-        user = login.log_in(body["userName"], body["password"], request.META["REMOTE_ADDR"])
+        user = login.log_in(body["userName"], body["password"], request.META["REMOTE_ADDR"], self.limited)
         return _login_answer(user, tokens.open_family(user))
 
 
@@ -152,7 +167,7 @@ class RefreshView(OpenView):
         return _login_answer(*tokens.rotate(self.read_body()["refresh_token"], client))
 
 
-class ChangePasswordView(OpenView):
+class ChangePasswordView(LimitedView):
     """POST /changePassword. Source: manual chapter 3."""
 
     operation_ids: ClassVar = {"POST": "changePassword"}
@@ -167,9 +182,8 @@ class ChangePasswordView(OpenView):
         not the login. A wrong old password counts like a failed login.
         """
         body = self.read_body()
-        login.change_password(
-            body["userName"], body["oldPassword"], body["newPassword"], request.META["REMOTE_ADDR"]
-        )
+        passwords = body["oldPassword"], body["newPassword"]
+        login.change_password(body["userName"], *passwords, request.META["REMOTE_ADDR"], self.limited)
         return Response({"description": "Password changed"})
 
 

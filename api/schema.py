@@ -29,6 +29,7 @@ from api import etag, filter_grammar, idempotency, pagination, parsers
 from api.fields import Schema
 from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
+from redirect.http import rate_limit
 
 Responses = dict[int, OpenApiResponse]
 
@@ -50,6 +51,7 @@ DATE: Schema = {
     "examples": ["2019-04-28T18:16:04+0000"],
 }
 HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
+LIMITED = [rate_limit.RATE_LIMIT_POLICY, rate_limit.RATE_LIMIT]
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------
@@ -311,10 +313,18 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
                 for media in response.get("content", {}).values():
                     _prefer_given_examples(media)
                 names = ["X-Request-ID", HEADERS_OF.get(status), etag.header_of(operation, status)]
+                names += LIMITED if status in _counted(operation) else []
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
     result["servers"] = BY_HAND["servers"]
     return result
+
+
+def _counted(operation: Schema) -> set[str]:
+    """The statuses that tell of a limit: of a login all that come behind the count, else the refusal alone."""
+    if "429" not in operation["responses"]:
+        return set()
+    return {"200", "401", "403", "429"} if operation["tags"] == ["Login"] else {"429"}
 
 
 def _prefer_given_examples(media: Schema) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from redirect.http.rate_limit import Quota
+
 ERRORS_SHOWN = 20
 IN_DOUBT = "It is not known whether the change was made: look before you try again."
 
@@ -87,11 +89,12 @@ class ChangedMeanwhile(Conflict):
 
 
 class TooManyAttempts(ApiError):
-    """429, with the seconds to wait."""
+    """429, with the seconds to wait, and the limit where the caller is told of it."""
 
-    def __init__(self, retry_after: int, description: str = "Too many requests.") -> None:
+    def __init__(self, retry_after: int, quota: Quota | None = None) -> None:
         self.retry_after = max(1, retry_after)
-        super().__init__(429, description, headers={"Retry-After": str(self.retry_after)})
+        headers = {"Retry-After": str(self.retry_after), **(quota.headers if quota else {})}
+        super().__init__(429, "Too many requests.", headers=headers)
 
 
 def unavailable(retry_after: int = 5, *, in_doubt: bool = False) -> ApiError:

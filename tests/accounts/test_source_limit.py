@@ -77,6 +77,29 @@ def test_one_more_than_the_limit_is_429(ada: User, monkeypatch: pytest.MonkeyPat
     assert (ada.fail_login_attempts, ada.last_login_status) == (0, "Success")
 
 
+def test_answers_tell_what_the_limit_leaves(ada: User) -> None:
+    """Good answers and refusals, as draft-ietf-httpapi-ratelimit-headers-11 has it."""
+    answers = [attempt(password=password) for password in (PASSWORD, "wrong password", PASSWORD, PASSWORD)]
+    assert [answer.status_code for answer in answers] == [200, 401, 200, 429]
+    assert {answer["RateLimit-Policy"] for answer in answers} == {'"login";q=3;w=60'}
+    assert [answer["RateLimit"] for answer in answers] == [f'"login";r={left};t=40' for left in (2, 1, 0, 0)]
+    assert answers[-1]["Retry-After"] == "40"
+
+
+def test_a_changed_password_tells_what_the_limit_leaves(ada: User) -> None:
+    body = {"userName": "ada", "oldPassword": PASSWORD, "newPassword": "another horse 8 staple"}
+    answers = [Api().post("/changePassword", body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 401]
+    assert [answer["RateLimit"] for answer in answers] == ['"login";r=2;t=40', '"login";r=1;t=40']
+
+
+@pytest.mark.parametrize("body", [{}, {"userName": 1, "password": PASSWORD}])
+def test_what_does_not_count_tells_of_no_limit(body: dict[str, Any]) -> None:
+    answer = Api().post("/login", body)
+    assert answer.status_code == 400
+    assert "RateLimit" not in answer
+
+
 def test_failures_and_unknown_logins_count_too(ada: User) -> None:
     api = Api()
     api.client.defaults["REMOTE_ADDR"] = "192.0.2.1"
@@ -104,7 +127,9 @@ def test_another_source_goes_on() -> None:
 def test_zero_is_no_limit(three_a_minute: Any) -> None:
     three_a_minute.LOGIN_LIMIT_PER_SOURCE = 0
     for _ in range(10):
-        assert attempt().status_code == 200
+        answer = attempt()
+        assert answer.status_code == 200
+        assert not {"RateLimit", "RateLimit-Policy"} & set(answer.headers)
 
 
 def test_changing_a_password_and_the_admin_share_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +203,9 @@ def test_a_hash_that_does_not_get_its_turn_is_429(ada: User, monkeypatch: pytest
             others.enter_context(passwords._hashing)
         answer = attempt()
     assert answer.status_code == 429
-    assert int(answer["Retry-After"]) >= 1
+    assert answer["Retry-After"] == "2"
+    assert answer["RateLimit"] == '"hashing";r=0;t=2'
+    assert answer["RateLimit-Policy"] == '"hashing";q=32;qu="concurrent-requests"'
     ada.refresh_from_db()
     assert (ada.fail_login_attempts, ada.last_login_status) == (0, None)
     assert attempt().status_code == 200

@@ -11,6 +11,7 @@ from django.test import Client
 from openapi_spec_validator import validate
 
 from api.schema import HEADERS_OF
+from redirect.http.rate_limit import Quota
 from tests.conftest import Api, Cast, make_device, make_key, make_location
 from tests.routes import ROUTES
 
@@ -145,6 +146,20 @@ def test_429_stands_only_where_it_can_occur(operations):
     assert limited == {"login", "changePassword", "createUser", "updateUser", "lookUpPhone"}
 
 
+def test_limited_calls_show_their_limit(document, operations):
+    shown = {
+        (o["operationId"], status)
+        for o in operations.values()
+        for status, response in o["responses"].items()
+        if {"RateLimit", "RateLimit-Policy"} <= set(response.get("headers", {}))
+    }
+    doors = {(o, status) for o in ("login", "changePassword") for status in ("200", "401", "403", "429")}
+    doors.remove(("changePassword", "403"))  # it is never answered so
+    assert shown == doors | {("createUser", "429"), ("updateUser", "429")}
+    for name, text in Quota("login", 60, 59, 17, 60).headers.items():
+        assert re.search(document["components"]["headers"][name]["schema"]["pattern"], text)
+
+
 def test_request_bodies_are_closed_and_lists_have_bounds(document, operations):
     schemas = document["components"]["schemas"]
     for operation in operations.values():
@@ -159,6 +174,11 @@ def test_request_bodies_are_closed_and_lists_have_bounds(document, operations):
                 assert (attribute["minItems"], attribute["maxItems"]) in ((1, 5000), (1, 20))
             if attribute.get("type") == "string" and "enum" not in attribute and "login" not in attribute:
                 assert "maxLength" in attribute or "unchanged" in attribute["description"]
+
+
+def test_the_changelog_begins_with_the_version_of_the_document(document):
+    text = (settings.CODE_DIR / "docs" / "api-changes.md").read_text()
+    assert re.findall("^## (.*)$", text, re.MULTILINE)[0] == document["info"]["version"]
 
 
 def test_the_grammar_and_the_decisions_are_described(document):

@@ -108,6 +108,6 @@ class DeviceAccessesView(AccessesView):
         new owner nothing of the old one. Rows are kept for 30 days, unless the operator has set another time. In
         place of the id there may be the MAC, in any accepted spelling.
         """
-        # Of any group: the rows of the log say whose they are.
-        device = Device.objects.filter(**id_or_mac).first()
+        # A foreign one is as none: its rows would take the longer to leave out, the more there are.
+        device = Device.objects.visible_to(self.user).filter(**id_or_mac).first()
         return self.page(**{"mac": device.mac, "device_id": device.pk} if device else {"pk__in": ()})

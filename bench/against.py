@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 from tqdm import tqdm
 
+from bench import timing
 from bench.api import BULK
 from bench.data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data, random_macs
 from bench.servers import SERVICE, Running, Server, running, service_environment
@@ -56,6 +57,8 @@ def measure(options: Any) -> None:
             for one in data:
                 one.vacuum()
             values |= _calls(data[0], (now, then), options.tries, progress)
+            for name, one, on in zip(("now", "before"), data, (now, then), strict=True):
+                values |= timing.measure(one, on, name, options.tries)
     FIGURES.write_text(json.dumps({"options": vars(options), "values": values}, indent=1))
     print(table(values))
 
@@ -200,6 +203,10 @@ def table(values: Values) -> str:
     row("a phone's p95 beside a flood of requests of no phone / alone", "now beside: p95", "now alone: p95")
     for name in [name for name in values if name.startswith("now ") and name.endswith(": ms")]:
         row(name.removeprefix("now ").removesuffix(": ms") + ", time", name, "before" + name[3:])
+    for kind in timing.KINDS:
+        for build in ("now", "before"):
+            both = [f"{build} {kind}, {side}: median" for side in timing.SIDES]
+            row(f"a foreign MAC / one that is nobody's, time of {kind}, {build}", *both)
     off = sum(sum(found) for name, found in values.items() if name.endswith(": off"))
     others = [value for name, found in values.items() if name.endswith(": others") for value in found]
     lines += ["", f"Counts are off by {off:.0f}. Other programs used {statistics.median(others):.2f} cores"]

@@ -1,4 +1,4 @@
-"""What is another reseller's costs the database the same as what is not there: no time tells the one from the other."""
+"""What is another tenant's costs the database what a missing row costs: no time tells the one from the other."""
 
 import re
 from collections.abc import Callable

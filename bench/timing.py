@@ -1,4 +1,4 @@
-"""Whether a time tells another tenant's MAC from one that nobody has: a reseller calls with the one and the other."""
+"""Whether a time tells a foreign MAC from one that nobody has: a reseller calls with the one and the other."""
 
 import statistics
 from typing import Any

@@ -111,3 +111,42 @@ def test_every_page_is_clean(service, open_page, part):
                 if wrong := faults(page, scheme, RULES if everything else COLOURS):
                     found[f"{address} {scheme} {size['width']}"] = wrong
     assert found == {}
+
+
+def test_rows_on_a_phone_are_cards_of_two_lines(service, open_page):
+    redirect_of(service, "/00A0C914C830")
+    page = open_page("/admin/")
+    page.set_viewport_size(PHONE)
+    for table in LISTS:
+        page.goto(f"/admin/{table}/")
+        rows = page.locator("#result_list tr.data-row")
+        assert rows.evaluate_all("rows => rows.filter(row => row.offsetHeight >= 3 * 24).length") == 0, table
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_error_pages_are_clean(open_page):
+    # A page of its own: the browser reports each status from 400 up as an error.
+    page = open_page("/admin/", login="demo-support").context.new_page()
+    found = {}
+    for path, title in {"/admin/no-such-page/": "Not found", "/admin/accounts/group/add/": "Not allowed"}.items():
+        page.goto(path)
+        assert title in page.title()
+        found |= faults_of_error_page(page, path)
+    page.goto("/admin/password_change/")
+    page.evaluate("document.querySelector('[name=csrfmiddlewaretoken]').form.id = 'guarded'")
+    page.evaluate("document.querySelector('#guarded [name=csrfmiddlewaretoken]').value = ''")
+    with page.expect_navigation():
+        page.evaluate("document.querySelector('#guarded').submit()")
+    assert "not accepted" in page.title()
+    found |= faults_of_error_page(page, "form without its token")
+    assert found == {}
+
+
+def faults_of_error_page(page: Any, name: str) -> dict[str, list[str]]:
+    found = {}
+    for size in (LAPTOP, PHONE):
+        page.set_viewport_size(size)
+        for scheme in ("light", "dark"):
+            if wrong := faults(page, scheme, RULES):
+                found[f"{name} {scheme} {size['width']}"] = wrong
+    return found

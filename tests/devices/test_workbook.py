@@ -3,6 +3,7 @@
 import datetime
 import io
 import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,19 @@ def test_characters_that_excel_escapes_are_read() -> None:
 
 
 # --- Kinds of files -------------------------------------------------------------------------------------------
+
+
+def test_an_xls_file_is_read_alike() -> None:
+    """Saved by LibreOffice Calc 7.4: a hidden sheet before it, merged groups, a number, a formula's error."""
+    sheet = spreadsheet.read(Path(__file__).with_name("phones.xls").read_bytes())
+    assert (sheet.name, sheet.others) == ("Phones", [])
+    first, second, number, formula = sheet.lines
+    assert (first.mac, first.group, first.location) == (A, "Acme", "https://a.example/")
+    assert first.description == "Büro, 2. Stock"
+    assert (second.mac, second.group, second.description) == ("00908f00000b", "Acme", '27" monitor')
+    assert (number.mac, number.is_number, number.group) == ("1565123456", True, "5")
+    assert (formula.mac, formula.group) == (C, "Acme")
+    assert "#DIV/0!" in formula.problem
 
 
 def test_an_ods_file_is_read_alike() -> None:

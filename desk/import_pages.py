@@ -21,7 +21,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.models import Group
-from desk.export import KINDS, pieces_of, send
 from devices import mac
 from devices.imports import imports, spreadsheet
 from devices.imports.preview import owners_of
@@ -30,6 +29,7 @@ from devices.reconcile import BAD, RowOutcome
 from jobs import progress
 from locations.models import Location
 from redirect.db.arrays import integers
+from redirect.http.table_file import KINDS, pieces_of, send
 
 ROWS_ON_A_PAGE = 100
 SHOWN = 20  # imports below the form

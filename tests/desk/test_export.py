@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
 
-from desk import export
 from devices.models import Device
+from redirect.http import table_file
 from tests.conftest import Cast, make_device, make_group, make_location, make_operator, make_user
 from tests.desk.test_admin import browser_of, make_staff
 
@@ -39,7 +39,7 @@ def rows_of(kind: str, answer: Any) -> list[list[Any]]:
     return [["" if cell is None else cell for cell in row] for row in cells]
 
 
-@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("kind", table_file.KINDS)
 def test_a_device_is_exported_as_the_import_takes_it(cast: Cast, browser: Client, kind: str) -> None:
     location = make_location(cast.provider, "https://pbx.example/{MAC ADDRESS}.cfg")
     now = timezone.now().replace(microsecond=0)
@@ -60,7 +60,7 @@ def test_a_device_is_exported_as_the_import_takes_it(cast: Cast, browser: Client
     assert list(map(str, second)) == ["00:90:8F:00:00:0B", "Acme Voice", "", "", "", "Await access", "0"]
 
 
-@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("kind", table_file.KINDS)
 @pytest.mark.parametrize(
     ("query", "number"),
     [("", 3), ("?q=908F00000B", 1), ("?location__isempty=1", 2), ("?q=Foreign", 1), ("?q=zzz", 0)],
@@ -73,7 +73,7 @@ def test_the_rows_are_those_of_the_list(cast: Cast, browser: Client, kind: str, 
     assert f"export.{kind}?" in browser.get(DEVICES + query).content.decode()
 
 
-@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("kind", table_file.KINDS)
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1", "x;=1", "x\n=1"])
 def test_no_cell_is_a_formula(cast: Cast, browser: Client, kind: str, text: str) -> None:
     make_device(cast.provider, description=text)
@@ -88,7 +88,7 @@ def test_no_cell_is_a_formula(cast: Cast, browser: Client, kind: str, text: str)
 def test_what_is_exported_is_read_a_piece_at_a_time(
     cast: Cast, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "PIECE", 10)
+    monkeypatch.setattr(table_file, "PIECE", 10)
     Device.objects.bulk_create(Device(group=cast.provider, mac=f"0090{n:08X}") for n in range(35))
     answer: Any = browser.get(f"{DEVICES}export.csv")
     parts = iter(answer.streaming_content)
@@ -104,20 +104,20 @@ def test_what_is_exported_is_read_a_piece_at_a_time(
 def test_under_asgi_the_first_bytes_come_before_the_last_row_is_read(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "PIECE", 10)
+    monkeypatch.setattr(table_file, "PIECE", 10)
     operator = make_operator()
     browser = browser_of(operator)
     group = make_group("Acme Voice")
     Device.objects.bulk_create(Device(group=group, mac=f"0090{n:08X}") for n in range(35))
     read = []
-    pieces_of = export.pieces_of
+    pieces_of = table_file.pieces_of
 
     def watched(queryset: Any) -> Any:
         for rows in pieces_of(queryset):
             read.append(len(rows))
             yield rows
 
-    monkeypatch.setattr(export, "pieces_of", watched)
+    monkeypatch.setattr(table_file, "pieces_of", watched)
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
     scope = {
         "type": "http",
@@ -173,7 +173,7 @@ def test_what_cannot_be_sent_is_told_of_at_the_list(
     cast: Cast, browser: Client, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     make_device(cast.provider, "00908F00000A")
-    monkeypatch.setattr(export, "MOST_ROWS_OF_XLSX", 0)
+    monkeypatch.setattr(table_file, "MOST_ROWS_OF_XLSX", 0)
     answer = browser.get(f"{DEVICES}export.{kind}?q=00908F", follow=True)
     assert answer.status_code == 200
     assert "take csv" in answer.content.decode()

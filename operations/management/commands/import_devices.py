@@ -9,11 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from desk.export import csv_line, pieces_of
 from devices.imports import imports, spreadsheet
 from devices.imports.preview import owners_of
 from devices.models import Import, ImportState
 from devices.reconcile import BAD, RowOutcome
+from redirect.http.table_file import csv_line, pieces_of
 
 
 class Command(BaseCommand):

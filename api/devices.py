@@ -17,6 +17,7 @@ from api.pagination import pages_of
 from api.schema import answer, example, path_id, refusal
 from api.serializers import RequestSerializer
 from devices import bulk, mac
+from devices.export import DEVICE_COLUMNS
 from devices.models import AccessStatus, Device
 from devices.search import TENANT_ATTRIBUTES, matching
 
@@ -194,6 +195,8 @@ class DevicesView(ListView):
     request_class = DevicesBody
     filterset_class = DeviceFilters
     pagination_class = pages_of("devices")
+    columns = DEVICE_COLUMNS
+    csv_related = ("group__reseller", "location")
     responses: ClassVar = {
         "POST": answer(CreatedDevices, "Where each MAC went.", status=201)
         | refusal(

@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from accounts.models import Group, User
 from accounts.permissions import Action
 from accounts.scope import Row
-from api import etag, idempotency
+from api import csv_lists, etag, idempotency
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
 from api.schema import ID, Responses, ViewSchema
 from api.serializers import RequestSerializer
 from redirect.errors import bad_request, forbidden, not_found
+from redirect.http.table_file import Columns
 
 
 class View(GenericAPIView[Any]):
@@ -34,6 +35,8 @@ class View(GenericAPIView[Any]):
     not_for_keys: ClassVar[tuple[str, ...]] = ()  # methods that take a user, not an API key
     query_parameters: ClassVar[tuple[str, ...]] = ()
     request_class: ClassVar[type[RequestSerializer]]
+    columns: ClassVar[Columns | None] = None  # of the list as a csv file
+    csv_related: ClassVar[tuple[str, ...]] = ()  # what they read of other tables
     keeps_answers: ClassVar[bool] = True  # of a POST, for a repetition with the same Idempotency-Key
     http_method_names = ("get", "head", "post", "put", "delete")
 
@@ -47,6 +50,7 @@ class View(GenericAPIView[Any]):
 
     query: Mapping[str, str]
     depth: int
+    as_csv: bool
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query string, once it is known that the caller may ask at all."""
@@ -54,6 +58,7 @@ class View(GenericAPIView[Any]):
         if request.method in self.allowed_methods:
             self.query = _query(request, self.query_parameters if request.method in SAFE_METHODS else ())
             self.depth = _depth(self.query)
+            self.as_csv = csv_lists.is_wanted(request, self.columns)
         if request.method == "POST" and self.keeps_answers and (key := idempotency.key_of(request)) is not None:
             # REST framework looks for the handler after this.
             self.post = idempotency.once(request, key, self.post)  # type: ignore[has-type]
@@ -127,9 +132,16 @@ class ListView(View):
     rows: QuerySet[Any]
 
     def page(self, **conditions: Any) -> Response:
-        """The page that the query string asks for, of the rows in the scope that meet the conditions."""
+        """The page that the query string asks for, of the rows in the scope that meet the conditions.
+
+        All of them as a file, where that is asked for.
+        """
         self.rows = self.get_queryset(depth=self.depth).filter(**conditions)
-        page = self.paginate_queryset(self.filter_queryset(self.rows))
+        found = self.filter_queryset(self.rows)
+        if self.as_csv and self.columns is not None:
+            file: Response = csv_lists.answer(self, found, self.columns)
+            return file
+        page = self.paginate_queryset(found)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 

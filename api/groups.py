@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.export import GROUP_COLUMNS
 from accounts.models import Group, GroupType
 from accounts.permissions import Action
-from api import fields
+from api import csv_lists, fields
 from api.generics import DetailView, View, update_fields
 from api.schema import NOTHING, answer, example, refusal
 from api.serializers import RequestSerializer
@@ -117,6 +118,8 @@ class GroupsView(View):
     queryset = Group.objects.with_counts().order_by("id")
     serializer_class = GroupSerializer
     request_class = GroupBody
+    columns = GROUP_COLUMNS
+    csv_related = ("reseller",)
     responses: ClassVar = {
         "GET": answer(GROUPS, "The groups.", {"groups": [GROUP]}) | NOTHING,
         "POST": NAME_TAKEN_REFUSAL,
@@ -128,7 +131,11 @@ class GroupsView(View):
         A flat array by id, without pages. Each reseller has its providers also nested in `providers`; with
         `depth=0` there are only the high-level groups, and `providers` is empty. Counts are of the group itself.
         """
-        groups = list(self.get_queryset(depth=self.depth))
+        self.rows = self.get_queryset(depth=self.depth)
+        if self.as_csv:
+            file: Response = csv_lists.answer(self, self.rows, GROUP_COLUMNS)
+            return file
+        groups = list(self.rows)
         if not groups:
             return Response(status=204)
         context = {"providers": _by_reseller(groups)}

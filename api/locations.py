@@ -16,6 +16,7 @@ from api.pagination import pages_of
 from api.schema import answer, example, refusal
 from api.serializers import RequestSerializer
 from locations import url_template
+from locations.export import LOCATION_COLUMNS
 from locations.models import Answer, Location, check_url
 from locations.removal import remove_unused
 from redirect.db.search import among, contains
@@ -173,6 +174,8 @@ class LocationsView(ListView):
     request_class = LocationBody
     filterset_class = LocationFilters
     pagination_class = pages_of("locations")
+    columns = LOCATION_COLUMNS
+    csv_related = ("group__reseller",)
 
     def get(self, request: Request) -> Response:
         """Locations in your scope

@@ -25,7 +25,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from api import etag, filter_grammar, idempotency, pagination, parsers
+from api import csv_lists, etag, filter_grammar, idempotency, pagination, parsers
 from api.fields import Schema
 from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
@@ -63,6 +63,8 @@ REASONS = {
     403: ("Your level, or your group, does not allow this.", "Your permission level does not allow this."),
     404: ("Does not exist, or is not in your scope.", "Not found."),
     405: ("The address does not have this method.", "Method not allowed."),
+    406: ("`Accept` names `text/csv` alone, which this address does not have.",
+          "This address has no text/csv: accept application/json."),
     409: ("The state of the data does not allow it, or another request came in between.",
           "Changed by another request, try again."),
     412: ("Changed since the `ETag` was read.", "Changed since you read it: read it again, and try then."),
@@ -182,7 +184,8 @@ class ViewSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         said: Responses = self.view.responses.get(self.method, {})
         usual = {} if min(said, default=400) < 204 else self._success()
-        return usual | self._refused() | said
+        as_csv = csv_lists.documented(self.view.columns) if self.method == "GET" and self.view.columns else {}
+        return usual | self._refused() | said | as_csv
 
     def _success(self) -> Responses:
         view, noun = self.view, self.view.noun.lower()
@@ -208,6 +211,7 @@ class ViewSchema(AutoSchema):
         refused = _refusals(503) | (_refusals(401) if self.view.authentication_classes else {})
         refused |= _refusals(403) if self.view.actions else {}
         if self.method == "GET":
+            refused |= _refusals(406) if self.view.columns is None else {}
             return refused | _query_refused(self.view) | (NO_ID if "{id}" in self.path else {})
         refused |= _refusals(409) | (_refusals(404) if "{id}" in self.path else {})
         refused |= _refusals(412) if etag.parameters(self.view, self.method) else {}

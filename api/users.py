@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import passwords
+from accounts.export import USER_COLUMNS
 from accounts.models import LOGIN_PATTERN, Group, GroupType, Level, LoginStatus, User
 from accounts.permissions import Action, is_allowed
 from accounts.sessions import end_tokens
@@ -231,6 +232,8 @@ class UsersView(ListView):
     request_class = UserBody
     filterset_class = UserFilters
     pagination_class = pages_of("users")
+    columns = USER_COLUMNS
+    csv_related = ("group__reseller",)
     responses: ClassVar = {"POST": refusal(409, "The login is taken.", LOGIN_TAKEN) | HASHING}
 
     def get_queryset(self, *, depth: int = 1) -> QuerySet[User]:

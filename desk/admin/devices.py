@@ -18,11 +18,12 @@ from audit import history
 from desk import device_page, dry_run
 from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
-from desk.export import DeviceResource, ExportAdmin
+from desk.export import ExportAdmin
 from desk.filters import GroupFilter
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
 from devices import mac
+from devices.export import DEVICE_COLUMNS
 from devices.models import RESERVED_MAC, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
 from redirect.times import exact
@@ -96,7 +97,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     """Devices; the page of one tells why its phone got no configuration."""
 
     change_list_template = "admin/devices/device_change_list.html"
-    resource = DeviceResource
+    columns = DEVICE_COLUMNS
     export_related = ("group__reseller", "location")
 
     form = DeviceForm

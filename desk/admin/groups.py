@@ -7,11 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from accounts.export import GROUP_COLUMNS
 from accounts.models import Group, GroupType
 from audit import history
 from desk import group_page
 from desk.admin.base import TableAdmin, TableForm, link_to, link_to_rows
-from desk.export import ExportAdmin, GroupResource
+from desk.export import ExportAdmin
 from desk.filters import HasDevicesFilter, ResellerFilter
 
 
@@ -36,7 +37,8 @@ class GroupForm(TableForm):
 class GroupAdmin(ExportAdmin, TableAdmin):
     """Resellers and their providers."""
 
-    resource = GroupResource
+    columns = GROUP_COLUMNS
+    export_related = ("reseller",)
 
     form = GroupForm
     fields = ("name", "group_type", "reseller", "address", "description")

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from desk.admin.base import TableAdmin, TableForm, link_to, link_to_rows
-from desk.export import ExportAdmin, LocationResource
+from desk.export import ExportAdmin
 from desk.filters import GroupFilter
 from desk.ids import is_id
 from locations import url_template
+from locations.export import LOCATION_COLUMNS
 from locations.models import Location, check_url
 
 
@@ -35,7 +36,7 @@ class LocationForm(TableForm):
 class LocationAdmin(ExportAdmin, TableAdmin):
     """Where phones are sent."""
 
-    resource = LocationResource
+    columns = LOCATION_COLUMNS
     export_related = ("group__reseller",)
 
     form = LocationForm

@@ -20,10 +20,11 @@ from django.utils.formats import date_format
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget
 
+from accounts.export import USER_COLUMNS
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
 from desk.admin.base import CHANGED, TableAdmin, TableForm, link_to, or_try_again
-from desk.export import ExportAdmin, UserResource
+from desk.export import ExportAdmin
 from desk.filters import GroupFilter
 from desk.seen import NAME, changes_since, token_of
 
@@ -139,7 +140,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     Only platform operators make or change staff: otherwise staff could give themselves more rights.
     """
 
-    resource = UserResource
+    columns = USER_COLUMNS
     export_related = ("group__reseller",)
     change_list_template = "admin/accounts/user_change_list.html"  # type: ignore[misc]
     change_form_outer_before_template = "desk/user.html"

@@ -1,12 +1,15 @@
-"""Rows as csv or xlsx, sent while they are read: a piece at a time, by primary key, however many there are."""
+"""Rows as csv or xlsx, sent while they are read: a piece at a time, however many there are."""
 
 import csv
 import io
 import tempfile
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -14,6 +17,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+from redirect.db.arrays import integers
 from redirect.formula_guard import guard, guard_text_cell
 from redirect.http.static_files import streamed
 
@@ -26,6 +30,8 @@ BYTES_AT_ONCE = 1 << 16
 MOST_ROWS_OF_XLSX = 100_000  # it has to be complete before its first byte is sent
 
 Row = list[Any]
+# By the name of a column what it holds of a row, as a viewer may see it.
+Columns = Mapping[str, Callable[[Any, Any], Any]]
 
 
 def send(
@@ -43,6 +49,32 @@ def pieces_of(queryset: QuerySet[Any]) -> Iterator[list[Any]]:
     while rows := list(ordered.filter(pk__gt=last)[:PIECE]):
         yield rows
         last = rows[-1].pk
+
+
+def pieces_in_order(rows: QuerySet[Any], ordered: QuerySet[Any]) -> Iterator[list[Any]]:
+    """The rows in the order of `ordered`, whose ids are read at the beginning, to 8 bytes of memory for each."""
+    # The database lets go of them before the first byte is sent, however slowly the client reads.
+    with transaction.atomic() if connection.vendor == "postgresql" else nullcontext():
+        ids = array("q", ordered.values_list("pk", flat=True).iterator(chunk_size=PIECE))
+    for start in range(0, len(ids), PIECE):
+        piece = ids[start : start + PIECE].tolist()
+        found = {row.pk: row for row in rows.filter(pk__in=integers(piece))}
+        yield [found[pk] for pk in piece if pk in found]
+
+
+def cells(columns: Columns, pieces: Iterable[list[Any]], viewer: Any = None) -> Iterator[list[Row]]:
+    """What the columns hold of each row, all as texts: a spreadsheet program changes numbers."""
+    for rows in pieces:
+        yield [[_text(value_of(row, viewer)) for value_of in columns.values()] for row in rows]
+
+
+def attribute(name: str) -> Callable[[Any, Any], Any]:
+    """A column that holds an attribute of the row."""
+    return lambda row, viewer: getattr(row, name)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def time_text(time: datetime | None) -> str:

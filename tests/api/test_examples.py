@@ -47,7 +47,13 @@ class Operation(NamedTuple):
 
     def shown(self, status: str) -> list[Any]:
         content = self.described["responses"][status].get("content", {})
-        return [e for media in content.values() for e in examples(media)]
+        return [e for kind, media in content.items() if kind != "text/csv" for e in examples(media)]
+
+    @property
+    def file(self) -> str | None:
+        """The beginning of the csv file that is shown, if there is one."""
+        content = self.described["responses"][self.success].get("content", {})
+        return examples(content["text/csv"])[0] if "text/csv" in content else None
 
     @property
     def success(self) -> str:
@@ -138,6 +144,15 @@ def test_an_example_is_answered_as_it_is_shown(
         assert without_volatile(answer.json()) in [without_volatile(each) for each in shown]
 
 
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.file], ids=lambda o: o.name)
+def test_a_list_is_the_file_that_is_shown(administrator: Api, operation: Operation):
+    administrator.headers["Accept"] = "text/csv"
+    answer = send(administrator, operation, operation.path)
+    header, *rows = answer.getvalue().decode("utf-8-sig").splitlines()
+    assert header == str(operation.file).strip()
+    assert rows
+
+
 def without_volatile(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: key if key in VOLATILE else without_volatile(value) for key, value in node.items()}
@@ -200,6 +215,16 @@ def test_404_as_shown(administrator: Api, operation: Operation, shown: Any):
     unknown = "none" if operation.method == "GET" else "900001"
     path = operation.path.replace("{id}", unknown)
     assert_refused(send(administrator, operation, path, query, body), 404, shown)
+
+
+WITH_FILES = tuple(operation.name for operation in OPERATIONS if operation.file)
+
+
+@pytest.mark.parametrize(("operation", "shown"), refusals("406", but=WITH_FILES))
+def test_406_as_shown(administrator: Api, operation: Operation, shown: Any):
+    caller = Api(User.objects.get(id=1)) if operation.name == "getOwnUser" else administrator
+    caller.headers["Accept"] = "text/csv"
+    assert_refused(send(caller, operation, *first_request(operation)), 406, shown)
 
 
 @pytest.mark.parametrize(("operation", "shown"), refusals("413"))

@@ -9,6 +9,8 @@ COMMANDS = {
     "serve": "serve phones, API and admin, as the environment says (SERVE, HOST, PORT, WEB_WORKERS)",
     "jobs": "do imports and large bulk actions; a service of its own, beside `serve`",
     "housekeeping": "the daily upkeep, for a timer",
+    "backup": "the whole database into a folder, while the service goes on",
+    "restore": "a backup into an empty database, and the proof that all of it is there",
     "manage": "any command of manage.py: migrate, collectstatic, createsuperuser, import_devices, ...",
 }
 
@@ -28,8 +30,8 @@ def main() -> None:
             _serve(arguments)
         case "jobs":
             _manage(["run_jobs", *arguments])
-        case "housekeeping":
-            _manage(["housekeeping", *arguments])
+        case "housekeeping" | "backup" | "restore":
+            _manage([chosen.command, *arguments])
         case _:
             _manage(arguments)
 

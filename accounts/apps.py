@@ -16,7 +16,8 @@ class AccountsConfig(AppConfig):
         # lastLogin is the last attempt, also a failed one; accounts/login.py keeps it.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
 
-        track(Group, "name", "group_type", "reseller", "address", "description")
+        quotas = ("device_quota", "total_device_quota", "mac_prefixes")
+        track(Group, "name", "group_type", "reseller", "address", "description", *quotas)
         track(ApiKey, "name", "group", "permission_level", "expires_at", "allowed_networks")
         staff = ("is_active", "is_staff", "is_superuser")
         contact = ("first_name", "last_name", "email", "description", "phone1", "phone2")

@@ -68,6 +68,10 @@ class Group(models.Model):
     reseller = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="providers")
     address = NormalizedCharField(max_length=1000, null=True, blank=True)
     description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
+    # What it may claim (devices/claims.py). NULL: what the settings say; any maker.
+    device_quota = models.PositiveBigIntegerField(null=True, blank=True)
+    total_device_quota = models.PositiveBigIntegerField("quota with providers", null=True, blank=True)
+    mac_prefixes = models.CharField("prefixes of MACs", max_length=1000, null=True, blank=True)  # noqa: DJ001
 
     objects = GroupQuerySet.as_manager()
 

@@ -33,6 +33,11 @@ ALL_OR_NOTHING = refusal(
     "changed, and up to 20 of them are named, those that are unknown and those that are another tenant's alike.",
     "MAC 00:A0:C9:14:C8:29 is not defined for the group.",
 )
+OVER_QUOTA = refusal(
+    409,
+    "The group's quota of devices, or its reseller's, has no room for all that are new: nothing is changed.",
+    "The group Berlin Phones has a quota of 100 devices, of which 98 are used: 3 more do not fit.",
+)
 MACS = ["00A0C914C829", "00:A0:C9:14:C8:2A"]
 
 
@@ -204,6 +209,7 @@ class DevicesView(ListView):
             "The request is not well formed, or the location is not one of the group.",
             "locationId: The location is not defined for the group.",
         )
+        | OVER_QUOTA
     }
 
     def get(self, request: Request) -> Response:
@@ -220,7 +226,8 @@ class DevicesView(ListView):
         order sent. A MAC that is sent twice is first in `success`, then in `duplicateMACSameGroup`. A device that
         the group already has gets the location if it has none, or if `overrideCurrentAssociation` is true. A
         device of another group is never touched. `description` goes to the created devices. 201 once the request
-        itself is valid, also if nothing was created.
+        itself is valid, also if nothing was created. Where the group may claim MACs of some makers only, a new MAC
+        of another maker is in `invalidMAC`.
         """
         body = self.read_body()
         created = bulk.create(

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from accounts.permissions import Action
 from api import fields
+from api.devices import OVER_QUOTA
 from api.generics import View
 from api.schema import answer, example, refusal
 from api.serializers import RequestSerializer
@@ -71,6 +72,7 @@ class DevicesMoveView(View):
             "one of the group.",
             "MAC 00:A0:C9:14:C8:29 is not defined for the group.",
         )
+        | OVER_QUOTA
     }
 
     def post(self, request: Request) -> Response:

@@ -50,6 +50,9 @@ class Event(models.TextChoices):
     DEVICES_MOVED = "DevicesMoved"
     DEVICES_IMPORTED = "DevicesImported"
     LOCATIONS_REMOVED = "LocationsRemoved"
+    MAC_RUN_CLAIMED = "MACRunClaimed", "A run of MACs claimed by"
+    FOREIGN_MACS_CLAIMED = "ForeignMACsClaimed", "MACs of other groups claimed by"
+    CLAIM_DISPUTED = "ClaimDisputed"
 
 
 # From one group to another: each of the two may see its own side only.

@@ -14,8 +14,9 @@ from accounts.models import Group
 from audit import history
 from boot.diagnosis import Diagnosis, answer_now, diagnose
 from boot.shapes import look, maker_of
-from desk import audit_words
+from desk import audit_words, claims
 from desk.charts import Chart, chart
+from desk.claims import ClaimLine
 from devices.hints import Hint
 from devices.models import Access, Device
 from redirect.times import ago, exact, moment
@@ -65,6 +66,7 @@ class DevicePage:
     chart: Chart
     chart_summary: str
     changes: list[Change]
+    claims: list[ClaimLine]
     days_kept: int
     days_drawn: int
 
@@ -104,6 +106,7 @@ def gather(pk: int) -> DevicePage:
         hint_ago=ago(hint.time, now) if hint else "",
         chart=requests_by_day,
         chart_summary=_summary(requests_by_day),
+        claims=claims.lines([device.mac]).get(device.mac, []),
         changes=_changes(history.of_mac(device.mac)[:CHANGES_SHOWN], now),
         days_kept=settings.ACCESS_LOG_DAYS,
         days_drawn=days_drawn,

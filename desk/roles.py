@@ -36,6 +36,7 @@ AGENT = (
 LEAD = (
     *AGENT,
     "devices.move_device",
+    "devices.dispute_claim",
     "devices.add_deniedcertificate",
     "devices.change_deniedcertificate",
     "devices.delete_deniedcertificate",

@@ -18,6 +18,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.models import Group, User
+from desk import claims
+from desk.claims import ClaimLine
 from devices import mac
 from devices.hints import Hint
 from devices.models import Access, Device
@@ -59,6 +61,7 @@ class Phone:
     device: Device | None
     accesses: list[Access] = field(default_factory=list)
     hint: Hint | None = None
+    claims: list[ClaimLine] = field(default_factory=list)
 
     @property
     def maker(self) -> str | None:
@@ -132,7 +135,10 @@ def _phones(request: HttpRequest, macs: list[str]) -> list[Phone]:
         for access in _latest(unowned):
             accesses.setdefault(access.mac, []).append(access)
     hints = Hint.objects.in_bulk(macs, field_name="mac") if may_see_requests else {}
-    return [Phone(text, devices.get(text), accesses.get(text, []), hints.get(text)) for text in macs]
+    had = claims.lines(macs) if macs else {}
+    return [
+        Phone(text, devices.get(text), accesses.get(text, []), hints.get(text), had.get(text, [])) for text in macs
+    ]
 
 
 def _latest(macs: list[str]) -> QuerySet[Access]:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from accounts.models import Group
 from audit.models import Changes, Event
 from audit.recording import Part, parts_of, record_list
+from devices import claims
 from devices.mac import display, normalize, or_none, parse
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, apply, outcome_of
@@ -49,16 +50,24 @@ def create(
 ) -> Created:
     """Make devices of the group. Those it has already get the location, if `override` or they have none.
 
-    A device of another group is never touched. Raises ApiError 400 if the location is not the group's.
+    A device of another group is never touched. A MAC of a maker that the group may not claim is invalid, unless it
+    is the group's already. Raises ApiError 400 if the location is not the group's, 409 if the new devices are more
+    than its quota, or its reseller's, has room for.
     """
     normalized = [or_none(normalize, sent) for sent in mac_list]
     macs = sorted({mac for mac in normalized if mac is not None})
 
     def work() -> tuple[set[str], dict[str, RowOutcome]]:
+        limits = claims.lock([group.pk])
         lock_location_of(group, location_id)
-        new = _insert(group, macs, location_id, description)
-        met = [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new]
+        outside = limits.outside(group.pk, macs)
+        refused = set(outside) - current_devices(outside).keys() if outside else set()
+        new = _insert(group, [mac for mac in macs if mac not in set(outside)], location_id, description)
+        met = [DesiredDevice(mac, group.pk, location_id) for mac in macs if mac not in new and mac not in refused]
         outcomes = _change(met, override=override)
+        limits.check({group.pk: len(new)})
+        foreign = [mac for mac, outcome in outcomes.items() if outcome is RowOutcome.OTHER_GROUP]
+        claims.watch(group, new, foreign, len(macs))
         associated = [mac for mac, outcome in outcomes.items() if outcome is RowOutcome.MOVED]
         record_list(
             Event.DEVICES_CREATED if new else Event.DEVICES_ASSOCIATED,
@@ -68,8 +77,8 @@ def create(
         )
         return new, outcomes
 
-    new, outcomes = in_transaction(work)
-    created = Created()
+    claimed, outcomes = in_transaction(work)
+    new, created = set(claimed), Created()
     for sent, mac in zip(mac_list, normalized, strict=True):
         if mac is None:
             created.invalid.append(sent)
@@ -78,6 +87,8 @@ def create(
             new.remove(mac)  # sent again, it is a duplicate
         elif outcomes.get(mac) is RowOutcome.OTHER_GROUP:
             created.other_group.append(display(mac))
+        elif mac not in outcomes and mac not in claimed:
+            created.invalid.append(sent)
         else:
             created.same_group.append(display(mac))
     return created

@@ -9,7 +9,9 @@ from django.utils import timezone
 from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet, Viewer
 from devices import mac
-from devices.hints import Hint as Hint  # a table of this app, in a module of its own
+from devices.claims import Claim as Claim  # tables of this app, in modules of their own
+from devices.claims import Claimed
+from devices.hints import Hint as Hint
 from devices.reconcile import CHANGING, GOOD, RowOutcome
 from jobs.models import Job, JobState
 from locations import url_template
@@ -53,7 +55,7 @@ class AccessQuerySet(ScopedQuerySet["Access"]):
         return self.filter(group_id__in=Group.objects.visible_to(user, depth=depth).values("id"))
 
 
-class Device(models.Model):
+class Device(Claimed):
     """A phone, gateway or SBC of a group. Source: manual 8.2.
 
     The database enforces more than this class shows: a device and its location are of one group

@@ -1,5 +1,6 @@
 """Moving devices from one group to another: a MAC list in one transaction, as in bulk.py."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from django.db import connection
 from accounts.models import Group
 from audit.models import Event
 from audit.recording import parts_of, record_list
+from devices import claims
 from devices.bulk import lock_in_order, lock_location_of, lock_locations, refuse_missing
 from devices.models import AccessStatus, Device, DeviceQuerySet
 from locations.models import Location
@@ -31,13 +33,16 @@ def move(
 
     The history of the old and of the new group keeps it, with the reason for support staff. Description and
     counters begin anew: the new group may not see what the old one wrote, nor what the phones did for it.
-    Raises as `bulk.remove` does, and ApiError 400 if the location is not the group's.
+    Raises as `bulk.remove` does, ApiError 400 if the location is not the group's, and 409 if the group may not
+    claim them.
     """
 
     def work() -> int:
+        limits = claims.lock([group.pk])
         lock_location_of(group, location_id)
         owners = dict(lock_in_order(visible, positions).values_list("mac", "group_id"))
         refuse_missing(positions, owners)
+        _check(limits, owners, group)
         _record(owners, group, reason=reason)
         return _write(dict.fromkeys(owners, location_id), group, keep_description=False, keep_counters=False)
 
@@ -56,11 +61,11 @@ def move_within_scope(
     """Make these devices, all of them visible, the group's; those that it has already stay as they are.
 
     They get the named location. Without one, each gets the location of the group that has the URL of its current
-    one, if there is such a location. Raises as `bulk.remove` does, and ApiError 400 if the location is not the
-    group's.
+    one, if there is such a location. Raises as `move` does.
     """
 
     def work() -> Moved:
+        limits = claims.lock([group.pk])
         lock_location_of(group, location_id)
         twins = {} if location_id else _lock_twins(visible, positions, group)
         rows: list[Any] = list(lock_in_order(visible, positions).values_list("mac", "group_id", "location_id"))
@@ -69,11 +74,22 @@ def move_within_scope(
         if not location_id and any(place is not None and place not in twins for _, _, place in coming):
             raise LostRace  # one got another location while those of the group were locked
         places = {mac: location_id or twins.get(place) for mac, _, place in coming}
-        _record({mac: owner for mac, owner, _ in coming}, group)
+        owners = {mac: owner for mac, owner, _ in coming}
+        _check(limits, owners, group)
+        _record(owners, group)
         _write(places, group, keep_description=keep_description, keep_counters=keep_counters)
         return Moved(len(places), sum(place is None for place in places.values()))
 
     return in_transaction(work)
+
+
+def _check(limits: claims.Limits, owners: dict[str, int], group: Group) -> None:
+    """Raises Conflict if the group may not claim these devices of other groups."""
+    coming = [mac for mac, owner in owners.items() if owner != group.pk]
+    limits.refuse_outside(group.pk, coming)
+    gains = Counter({group.pk: len(coming)})
+    gains.subtract(owner for owner in owners.values() if owner != group.pk)
+    limits.check(gains, written=False)
 
 
 def _record(owners: dict[str, int], group: Group, **more: Any) -> None:

@@ -26,6 +26,7 @@ class RowOutcome(models.TextChoices):
     UNKNOWN_GROUP = "UnknownGroup", "Unknown group"
     AMBIGUOUS_GROUP = "AmbiguousGroup", "Several groups of this name"
     OTHER_GROUP = "OtherGroup", "Owned by another group"
+    OTHER_MAKER = "OtherMaker", "Maker not for this group"
     UNKNOWN_LOCATION = "UnknownLocation", "Unknown location"
     AMBIGUOUS_LOCATION = "AmbiguousLocation", "Several locations of this URL"
     LONG_DESCRIPTION = "LongDescription", "Description too long"

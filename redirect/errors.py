@@ -77,8 +77,8 @@ def not_found() -> ApiError:
 class Conflict(ApiError):
     """409: well formed and allowed, but the state of the data stands against it."""
 
-    def __init__(self, description: str) -> None:
-        super().__init__(409, description)
+    def __init__(self, description: str, errors: Iterable[FieldError] = ()) -> None:
+        super().__init__(409, description, errors=errors)
 
 
 class ChangedMeanwhile(Conflict):

@@ -130,6 +130,14 @@ ACCESS_LOG_DAYS = number("ACCESS_LOG_DAYS", 30, least=1)
 # How long the audit log is kept.
 AUDIT_LOG_DAYS = number("AUDIT_LOG_DAYS", 365, least=1)
 
+# Claims: how many devices a group may have, and a reseller with its providers (0 = no limit); the admin sets
+# others for single groups. What leaves an entry in the audit log: a call that claims so many consecutive MACs, and
+# one of whose MACs so many percent are another group's (0 = never).
+DEVICE_QUOTA_PER_GROUP = number("DEVICE_QUOTA_PER_GROUP", 0)
+DEVICE_QUOTA_PER_RESELLER = number("DEVICE_QUOTA_PER_RESELLER", 0)
+CLAIM_RUN_ALERT = number("CLAIM_RUN_ALERT", 100)
+CLAIM_FOREIGN_ALERT = number("CLAIM_FOREIGN_ALERT", 50)
+
 # Device management: the networks in which devices may be reached. Without them it is off, and not even loaded.
 MANAGEMENT_NETWORKS = networks("MANAGEMENT_NETWORKS")
 MANAGEMENT_PORTS = ports("MANAGEMENT_PORTS", "80,443")

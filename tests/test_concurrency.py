@@ -525,3 +525,47 @@ def test_a_user_is_deleted_beside_a_login(cast: Cast, two_tenants: tuple[Api, Ap
             assert two_tenants[0].delete(f"/users/{ada.pk}").status_code == 200
         assert not TokenFamily.objects.exclude(user__login__startswith="user").exists()
         assert not User.objects.filter(login="ada").exists()
+
+
+# --- Quotas ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whose", ["provider", "reseller"])
+def test_a_quota_is_exact_under_calls_at_once(cast: Cast, two_tenants: tuple[Api, Api], whose: str) -> None:
+    """Twenty calls of ten devices each, room for 105: ten calls fit, and the others write nothing."""
+    limits = {"device_quota": 105} if whose == "provider" else {"total_device_quota": 105}
+    Group.objects.filter(pk=getattr(cast, whose).pk).update(**limits)
+    make_device(cast.provider, "00041300000A")
+    groups = [cast.provider] if whose == "provider" else [cast.reseller, cast.provider, cast.sibling]
+    calls = [
+        partial(two_tenants[0].post, "/devices", create(groups[number % len(groups)], MACS[number * 10 :][:10]))
+        for number in range(20)
+    ]
+    answers = at_once(*calls)
+    assert statuses(answers) == {201: 10, 409: 10}, [answer.content[:200] for answer in answers]
+    assert Device.objects.count() == 101
+    refused = [answer.json()["description"] for answer in answers if answer.status_code == 409]
+    assert all("quota of 105 devices, of which 101 are used: 10 more do not fit" in told for told in refused)
+
+
+def test_moves_into_a_full_group_and_claims_do_not_deadlock(cast: Cast, two_tenants: tuple[Api, Api]) -> None:
+    """Each group has a quota; devices are created in one and moved both ways at once."""
+    Group.objects.filter(reseller=cast.reseller).update(device_quota=40)
+    Group.objects.filter(pk=cast.reseller.pk).update(total_device_quota=60)
+    for number in range(10):
+        make_device(cast.provider, MACS[number])
+        make_device(cast.sibling, MACS[10 + number])
+    api = two_tenants[0]
+    moves = [
+        partial(api.post, "/devices/move", {"macList": MACS[begin:end], "group": group.pk})
+        for begin, end, group in ((0, 10, cast.sibling), (10, 20, cast.provider)) * 4
+    ]
+    claims = [
+        partial(api.post, "/devices", create(group, MACS[100 + number * 5 :][:5]))
+        for number, group in enumerate([cast.provider, cast.sibling] * 6)
+    ]
+    answers = at_once(*moves, *claims)
+    assert set(statuses(answers)) <= {200, 201, 409}, [answer.content[:200] for answer in answers]
+    assert Device.objects.count() == 60
+    assert Device.objects.filter(group=cast.provider).count() <= 40
+    assert Device.objects.filter(group=cast.sibling).count() <= 40

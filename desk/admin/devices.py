@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from audit import history
-from desk import device_page, dry_run
+from desk import claims, device_page, dry_run
 from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
 from desk.export import ExportAdmin
@@ -23,9 +23,11 @@ from desk.filters import GroupFilter
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
 from devices import mac
+from devices.claims import refuse_new
 from devices.export import DEVICE_COLUMNS
 from devices.models import RESERVED_MAC, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
+from redirect.errors import Conflict
 from redirect.times import exact
 
 STATUS_COLORS = {AccessStatus.SUCCESS: "success", AccessStatus.FAIL: "danger", AccessStatus.AWAIT: "info"}
@@ -76,6 +78,11 @@ class DeviceForm(TableForm):
             self.add_error(
                 "location", f"This location belongs to {owner}; the device's would be one of {group}'s."
             )
+        if group and self.instance.pk is None and "mac" in cleaned:
+            try:
+                refuse_new(group.pk, cleaned["mac"])  # the transaction goes on: nobody takes the room meanwhile
+            except Conflict as error:
+                self.add_error("group", str(error))
         return cleaned
 
 
@@ -172,6 +179,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         look_up = self.admin_site.admin_view(self.look_up)
         return [
             path("<int:pk>/look-up/", look_up, name="devices_device_look_up"),
+            path("<int:pk>/dispute/", self.admin_site.admin_view(claims.page), name="devices_device_dispute"),
             *ImportPages(self.admin_site).urls(),
             *super().get_urls(),
         ]

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -14,10 +16,26 @@ from desk import group_page
 from desk.admin.base import TableAdmin, TableForm, link_to, link_to_rows
 from desk.export import ExportAdmin
 from desk.filters import HasDevicesFilter, ResellerFilter
+from devices.claims import lock_reseller, parse_prefixes
+from redirect.errors import Conflict
+
+QUOTAS = {
+    "device_quota": "The most devices that the group itself may have. Empty: as the service is set up ({}).",
+    "total_device_quota": "Of a reseller: the most that it and its providers may have together. Empty: {}.",
+    "mac_prefixes": "The only makers whose MACs the group may claim: prefixes such as 00:90:8F, parted by spaces. "
+    "Empty: any. Devices that it has stay.",
+}
 
 
 class GroupForm(TableForm):
     """A provider has a reseller, and a reseller has none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        defaults = (settings.DEVICE_QUOTA_PER_GROUP, settings.DEVICE_QUOTA_PER_RESELLER, 0)
+        for (name, text), default in zip(QUOTAS.items(), defaults, strict=True):
+            if name in self.fields:
+                self.fields[name].help_text = text.format(f"{default:,}" if default else "no limit")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -30,7 +48,30 @@ class GroupForm(TableForm):
                 self.add_error("reseller", "A Provider needs the Reseller that it belongs to.")
             elif not reseller.is_reseller:
                 self.add_error("reseller", f"{reseller} is a Provider; choose a Reseller.")
+            else:
+                self._check_room(reseller)
+        if cleaned.get("group_type", self.instance.group_type) == GroupType.PROVIDER and cleaned.get(
+            "total_device_quota"
+        ):
+            self.add_error("total_device_quota", "Only a Reseller has providers.")
         return cleaned
+
+    def clean_mac_prefixes(self) -> str | None:
+        """In one spelling; None for none."""
+        try:
+            return parse_prefixes(self.cleaned_data["mac_prefixes"] or "") or None
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    def _check_room(self, reseller: Group) -> None:
+        """A provider that comes to another reseller brings its devices."""
+        if self.instance.pk is None or self.instance.reseller_id == reseller.pk:
+            return
+        devices = self.instance.devices.count()
+        try:
+            lock_reseller(reseller).check({reseller.pk: devices}, written=False)
+        except Conflict as error:
+            self.add_error("reseller", str(error))
 
 
 @admin.register(Group)
@@ -41,7 +82,7 @@ class GroupAdmin(ExportAdmin, TableAdmin):
     export_related = ("reseller",)
 
     form = GroupForm
-    fields = ("name", "group_type", "reseller", "address", "description")
+    fields = ("name", "group_type", "reseller", "address", "description", *QUOTAS)
     fixed_fields = ("group_type",)
     list_display = ("name", "group_type", "reseller_link", "locations", "devices")
     list_filter = (ResellerFilter, "group_type", HasDevicesFilter)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db.models import Q
 
 from accounts.models import Group
-from devices import bulk, mac
+from devices import bulk, claims, mac
 from devices.imports import mac_cell
 from devices.imports.spreadsheet import Line, is_id
 from devices.models import Device, ImportRow
@@ -90,9 +90,13 @@ def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False) -
     names = _names(row.group_id for row in rows)
     rows = _with_location(rows, names, devices)
     owners = _names(device.group_id for device in devices.values())
+    limits = claims.read(row.group_id for row in rows if row.group_id)
     for row in rows:
         device = devices.get(row.mac or "")
         row.verdict, row.problem = outcome_of(wish_of(row), device, override=override), ""
+        if row.verdict == RowOutcome.CREATED and limits.outside(row.group_id or 0, [row.mac or ""]):
+            allowed = ", ".join(limits.prefixes[row.group_id or 0])
+            _refused(row, RowOutcome.OTHER_MAKER, f"The group may claim only MACs that begin with {allowed}.")
         if device and row.verdict == RowOutcome.OTHER_GROUP:
             row.problem = f"This MAC belongs to {owners.get(device.group_id)}. Remove it there first."
 

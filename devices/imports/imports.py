@@ -26,7 +26,7 @@ from jobs.models import Job, JobState
 from jobs.progress import Progress
 from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction
-from redirect.errors import ApiError
+from redirect.errors import ApiError, ChangedMeanwhile, Conflict
 
 logger = logging.getLogger(__name__)
 
@@ -270,6 +270,13 @@ def write(job: Job) -> None:
             reason = "a group or location was removed meanwhile."
         problem = f"Nothing was written, because {reason}"
         with transaction.atomic():
+            _tell(upload, state=ImportState.READING, checked=0, problem=problem)
+            runner.finish(job)
+    except Conflict as error:
+        if isinstance(error, ChangedMeanwhile):
+            raise runner.TryLater("The database was busy.") from error
+        with transaction.atomic():
+            problem = f"Nothing was written. {error}"
             _tell(upload, state=ImportState.READING, checked=0, problem=problem)
             runner.finish(job)
     except ApiError as error:

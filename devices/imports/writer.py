@@ -1,6 +1,6 @@
 """The transaction of an import: each row to its own place, all of them or none."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.models import Group
 from audit.models import Event
 from audit.recording import Part, record_list
-from devices import bulk
+from devices import bulk, claims
 from devices.models import Device, Import, ImportRow
 from devices.reconcile import CHANGING, DesiredDevice, RowOutcome
 from redirect.db.arrays import integers
@@ -44,15 +44,20 @@ def rows_of(good: QuerySet[ImportRow]) -> list[Row]:
 def write(upload: Import, rows: Sequence[Row], report: Callable[[int], None]) -> None:
     """Write the rows inside the caller's transaction, and leave the one entry of the audit log.
 
-    `report` is told how many are written. Raises Changed if an outcome would not be the one that was shown.
+    `report` is told how many are written. Raises Changed if an outcome would not be the one that was shown,
+    Conflict if a group has no room for its devices.
     """
     report(0)  # a transaction that lost a race begins anew
+    limits = claims.lock({row.wish.group_id for row in rows})
     _lock_ground(rows)
+    created = [row for row in rows if row.verdict == RowOutcome.CREATED]
+    _refuse_changed([row for row in created if limits.outside(row.wish.group_id, [row.wish.mac])])
     for start in range(0, len(rows), PIECE):
         piece = rows[start : start + PIECE]
         outcomes = bulk.upsert([row.wish for row in piece], override=upload.move)
         _refuse_changed([row for row in piece if outcomes[row.wish.mac] != row.verdict])
         report(start + len(piece))
+    limits.check(Counter(row.wish.group_id for row in created))
     _record(upload, rows)
 
 

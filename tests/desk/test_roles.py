@@ -110,6 +110,7 @@ PAGES = {
     "devices_deniedcertificate_add": "lead",
     "devices_deniedcertificate_delete": "lead",
     "devices_device_look_up": "reader",
+    "devices_device_dispute": "lead",
     "devices_device_export": "reader",
     "devices_import_upload": "agent",
     "devices_import_template": "agent",
@@ -189,7 +190,7 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
         arguments = ["csv"]
     elif page.startswith("devices_import_") and page != "devices_import_upload":
         arguments = [rows["devices_import"].pk, *(["csv"] if page.endswith("_bad") else [])]
-    elif page == "devices_device_look_up":
+    elif page in ("devices_device_look_up", "devices_device_dispute"):
         arguments = [device.pk]
     elif page.endswith(("_history", "_change", "_delete", "_selection")) and page != "password_change":
         table = page if page in rows else page.removesuffix("_password_change").rpartition("_")[0]

@@ -144,6 +144,9 @@ def test_the_triggers_are_in_the_finished_schema() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
         assert cursor.fetchall() == [
+            ("device_claim_begins", "devices_device"),
+            ("device_claim_ends", "devices_device"),
+            ("device_claim_passes", "devices_device"),
             ("device_in_group_of_location_on_insert", "devices_device"),
             ("device_in_group_of_location_on_update", "devices_device"),
             ("device_mac_is_not_reserved_on_insert", "devices_device"),

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Group, GroupType, Level, User
+from devices import claims
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 from redirect.db.time import now
@@ -221,7 +223,9 @@ def _seed(password: str) -> Demo:
     demo.add_phones_of_other_makers("harbour", Group.objects.get(name="Harbour Hotels"))
     User.objects.bulk_create(demo.users)
     Location.objects.bulk_create(demo.locations)
+    limits = claims.lock({device.group_id for device in demo.devices})
     Device.objects.bulk_create(demo.devices)
+    limits.check(Counter(device.group_id for device in demo.devices))
     Access.objects.bulk_create(demo.accesses(timezone.now()))
     User.objects.get(login=SUPPORT).groups.set(Role.objects.filter(name="Support reader"))
     return demo

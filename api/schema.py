@@ -167,7 +167,7 @@ class ViewSchema(AutoSchema):
         return self.method == "GET" and self.view.pagination_class is not None
 
     def get_override_parameters(self) -> list[Any]:
-        in_path = [self._id_parameter(), *self.view.more_parameters] if "{id}" in self.path else []
+        in_path = [*([self._id_parameter()] if "{id}" in self.path else []), *self.view.more_parameters]
         in_query = [DEPTH] if self.method == "GET" and "depth" in self.view.query_parameters else []
         once = [idempotency.PARAMETER] if self.method == "POST" and self.view.keeps_answers else []
         return [*in_path, *in_query, *etag.parameters(self.view, self.method), *once]

@@ -5,7 +5,20 @@ from typing import Any
 from django.conf import settings
 from django.urls import URLPattern, path, re_path, register_converter
 
-from api import accesses, audit, devices, docs, groups, keys, location_devices, locations, login, moves, users
+from api import (
+    accesses,
+    audit,
+    devices,
+    docs,
+    groups,
+    keys,
+    location_devices,
+    locations,
+    login,
+    moves,
+    usage,
+    users,
+)
 from devices import mac
 
 
@@ -78,6 +91,7 @@ urlpatterns = [
     *api("changePassword", login.ChangePasswordView, "change-password"),
     *api("groups", groups.GroupsView, "groups"),
     *api("groups/<int:id>", groups.GroupView, "group"),
+    *api("usage", usage.UsageView, "usage"),
     *api("users", users.UsersView, "users"),
     *api("users/me", users.OwnUserView, "own-user"),
     *api("users/<int:id>", users.UserView, "user"),

@@ -50,8 +50,7 @@ class Event(models.TextChoices):
     DEVICES_MOVED = "DevicesMoved"
     DEVICES_IMPORTED = "DevicesImported"
     LOCATIONS_REMOVED = "LocationsRemoved"
-    MAC_RUN_CLAIMED = "MACRunClaimed", "A run of MACs claimed by"
-    FOREIGN_MACS_CLAIMED = "ForeignMACsClaimed", "MACs of other groups claimed by"
+    CLAIM_SUSPECTED = "ClaimSuspected", "Unusual claim by"
     CLAIM_DISPUTED = "ClaimDisputed"
 
 
@@ -216,22 +215,26 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
         return f"{self.event} {self.object_repr}".strip()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Says, when it is new, what the context knows: who, from where, by which door."""
+        """Says, when it is new, what the context knows."""
         if self._state.adding:
-            origin = context.current()
-            self.source = origin.source
-            self.remote_addr = origin.address
-            self.action = ACTIONS.get(Event(self.event), AbstractLogEntry.Action.UPDATE)
-            self.cid = get_guid()
-            actor = origin.actor if self.event != Event.LOGIN_FAILED else None  # no user has logged in
-            if actor is not None:
-                # The caller of an API key is a user without a row.
-                self.actor = actor if actor.pk else None
-                self.actor_login, self.actor_group_id = actor.login, actor.group_id
-            elif origin.command:
-                self.actor_login = origin.command
+            self.sign()
             ENTRIES.labels(self.event, self.source).inc()
         super().save(*args, **kwargs)
+
+    def sign(self) -> None:
+        """Take over from the context who writes, from where, by which door."""
+        origin = context.current()
+        self.source = origin.source
+        self.remote_addr = origin.address
+        self.action = ACTIONS.get(Event(self.event), AbstractLogEntry.Action.UPDATE)
+        self.cid = get_guid()
+        actor = origin.actor if self.event != Event.LOGIN_FAILED else None  # no user has logged in
+        if actor is not None:
+            # The caller of an API key is a user without a row.
+            self.actor = actor if actor.pk else None
+            self.actor_login, self.actor_group_id = actor.login, actor.group_id
+        elif origin.command:
+            self.actor_login = origin.command
 
     def join(self, later: "Entry") -> bool:
         """Take up what happened to the same object later in the request.

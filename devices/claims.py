@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 
 from accounts.models import Group
 from audit.models import Changes, Event
-from audit.recording import record
+from audit.recording import record_finding
 from devices.mac import display
 from redirect.db.arrays import integers
 from redirect.errors import Conflict, FieldError
@@ -225,18 +225,15 @@ def watch(group: Group, new: Collection[str], foreign: Collection[str], sent: in
     """Leave an entry of the audit log if a call claims a long run of consecutive MACs, or if many of the MACs that
     it names are another group's. Within the call's transaction.
     """
+    finding: Changes = {}
     first, length = longest_run(new)
     if settings.CLAIM_RUN_ALERT and length >= settings.CLAIM_RUN_ALERT:
         last = f"{int(first, 16) + length - 1:012X}"
-        told: Changes = {
-            "first": [None, display(first)],
-            "last": [None, display(last)],
-            "consecutive": [None, length],
-        }
-        record(Event.MAC_RUN_CLAIMED, group, told)
+        finding |= {"first": [None, display(first)], "last": [None, display(last)], "consecutive": [None, length]}
     share = settings.CLAIM_FOREIGN_ALERT
     if share and len(foreign) >= LEAST_FOREIGN and len(foreign) * 100 >= share * sent:
-        record(Event.FOREIGN_MACS_CLAIMED, group, {"foreign": [None, len(foreign)], "sent": [None, sent]})
+        finding |= {"foreign": [None, len(foreign)], "sent": [None, sent]}
+    record_finding(Event.CLAIM_SUSPECTED, group, finding)
 
 
 def longest_run(macs: Iterable[str]) -> tuple[str, int]:

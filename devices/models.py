@@ -13,6 +13,7 @@ from devices.claims import Claim as Claim  # tables of this app, in modules of t
 from devices.claims import Claimed
 from devices.hints import Hint as Hint
 from devices.reconcile import CHANGING, GOOD, RowOutcome
+from devices.usage import UsageDevice as UsageDevice
 from jobs.models import Job, JobState
 from locations import url_template
 from locations.models import Location

@@ -289,6 +289,7 @@ CASES = [
             ("the reseller's Administrator", "reseller"): 403,  # the operator alone deletes resellers
         },
     ),
+    Case("GET", "usage", "view", 200),
     # Users.
     Case("GET", "users", "manage users", 200),
     Case("GET", "users/me", "view", 200),

@@ -211,9 +211,9 @@ def test_an_import_names_the_makers(cast: Cast, tmp_path: Path) -> None:
 def test_a_long_run_of_macs_is_told(administrator: Api, cast: Cast) -> None:
     run = [f"00908F{number:06X}" for number in range(100)]
     assert create(administrator, cast.provider, run[:99]).status_code == 201
-    assert not Entry.objects.filter(event=Event.MAC_RUN_CLAIMED).exists()
+    assert not Entry.objects.filter(event=Event.CLAIM_SUSPECTED).exists()
     assert create(administrator, cast.sibling, [mac.replace("00908F", "000413") for mac in run]).status_code == 201
-    entry = Entry.objects.get(event=Event.MAC_RUN_CLAIMED)
+    entry = Entry.objects.get(event=Event.CLAIM_SUSPECTED)
     assert (entry.group_id, entry.object_repr) == (cast.sibling.pk, "Munich Phones")
     assert entry.changes == {
         "first": [None, "00:04:13:00:00:00"],
@@ -227,9 +227,9 @@ def test_many_macs_of_other_groups_are_told(administrator: Api, cast: Cast) -> N
         make_device(cast.stranger, mac)
     create(administrator, cast.provider, MACS[:9])
     create(administrator, cast.provider, MACS[:40])
-    assert not Entry.objects.filter(event=Event.FOREIGN_MACS_CLAIMED).exists()
+    assert not Entry.objects.filter(event=Event.CLAIM_SUSPECTED).exists()
     create(administrator, cast.provider, MACS[:20])
-    entry = Entry.objects.get(event=Event.FOREIGN_MACS_CLAIMED)
+    entry = Entry.objects.get(event=Event.CLAIM_SUSPECTED)
     assert (entry.group_id, entry.changes) == (cast.provider.pk, {"foreign": [None, 10], "sent": [None, 20]})
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import KnownSource, LoginSource, TokenFamily
 from audit import retention
 from boot.postgresql import count_deferred
-from devices import access_log
+from devices import access_log, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
+        now, log_days = timezone.now(), settings.ACCESS_LOG_DAYS
         run = HousekeepingRun.objects.create(began=now)
         made = access_log.make_partitions(now.date())
         if connection.vendor == "postgresql":
@@ -45,7 +45,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Known sources of users forgotten: {known}")
         call_command("clearsessions")
         self.stdout.write(f"Requests of locked devices counted: {count_deferred()}")
-        rows, dropped = access_log.prune(now.date(), settings.ACCESS_LOG_DAYS)
+        self.stdout.write(f"Days added to the usage of their months: {usage.close_days(now.date(), log_days)}")
+        rows, dropped = access_log.prune(now.date(), log_days)
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")
         if moved := access_log.move_out_of_default(now.date()):
             self.stdout.write(f"Access log: {moved} rows moved to their days")

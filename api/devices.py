@@ -35,8 +35,8 @@ ALL_OR_NOTHING = refusal(
 )
 OVER_QUOTA = refusal(
     409,
-    "The group's quota of devices, or its reseller's, has no room for all that are new, or another request came in "
-    "between: nothing is changed.",
+    "The group's quota of devices, or its reseller's, has no room for all that are new, or another request "
+    "came in between: nothing is changed.",
 )
 MACS = ["00A0C914C829", "00:A0:C9:14:C8:2A"]
 

@@ -29,6 +29,7 @@ from redirect.errors import (
 
 logger = logging.getLogger(__name__)
 
+JSON = "application/json"
 NON_FIELD = "non_field_errors"  # what REST framework calls a fault of the body as a whole
 
 
@@ -38,6 +39,8 @@ def handle(exception: Exception, context: dict[str, Any]) -> HttpResponse | None
     Not rendered by the view, which may speak something else than JSON.
     """
     error = as_api_error(exception)
+    if isinstance(exception, exceptions.UnsupportedMediaType):
+        error = ApiError(415, f"Send the request body as {getattr(context['view'], 'media_type', JSON)}.")
     if error is None:
         return None
     return JsonResponse(error.body, status=error.status, headers=error.headers)
@@ -61,7 +64,7 @@ def as_api_error(exception: Exception) -> ApiError | None:
         case exceptions.MethodNotAllowed():
             return ApiError(405, "Method not allowed.")  # the view has set Allow
         case exceptions.UnsupportedMediaType():
-            return ApiError(415, "Send the request body as application/json.")
+            return ApiError(415, f"Send the request body as {JSON}.")
         case exceptions.Throttled():
             return TooManyAttempts(1)
         case exceptions.APIException():

@@ -7,6 +7,7 @@ Source: contract section 2.
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -171,6 +172,30 @@ class OptionalBoolean(Boolean):
 
     def run_validation(self, data: Any = serializers.empty) -> bool:
         return bool(super().run_validation(data))
+
+
+class FormBoolean(OptionalBoolean):
+    """`true` or `false`, which a form has as a text; in any case, as Python's clients write `True`."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        text = data.lower() if isinstance(data, str) else ""
+        return super().to_internal_value({"true": True, "false": False}.get(text, data))
+
+
+class File(StrictField):
+    """The file of a form; who reads it refuses what is longer than `max_bytes`."""
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, UploadedFile):
+            raise serializers.ValidationError("Must be a file.")
+        return data
+
+    def accepted(self) -> Schema:
+        return {"type": "string", "format": "binary", "maxLength": self.max_bytes}
 
 
 class Choice(StrictField, serializers.ChoiceField):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.models import Group, User
 from accounts.permissions import Action
 from accounts.scope import Row
-from api import csv_lists, etag, idempotency
+from api import csv_lists, etag, idempotency, parsers
 from api.filters import ClauseFilterBackend, ClauseFilterSet, SortBackend
 from api.pagination import PagePagination
 from api.permissions import LevelAllows
@@ -37,6 +37,7 @@ class View(GenericAPIView[Any]):
     request_class: ClassVar[type[RequestSerializer]]
     columns: ClassVar[Columns | None] = None  # of the list as a csv file
     csv_related: ClassVar[tuple[str, ...]] = ()  # what they read of other tables
+    media_type: ClassVar[str] = parsers.StrictJSONParser.media_type  # of a body
     keeps_answers: ClassVar[bool] = True  # of a POST, for a repetition with the same Idempotency-Key
     http_method_names = ("get", "head", "post", "put", "delete")
 
@@ -61,7 +62,12 @@ class View(GenericAPIView[Any]):
             self.as_csv = csv_lists.is_wanted(request, self.columns)
         if request.method == "POST" and self.keeps_answers and (key := idempotency.key_of(request)) is not None:
             # REST framework looks for the handler after this.
-            self.post = idempotency.once(request, key, self.post)  # type: ignore[has-type]
+            content = self.content_of(request)
+            self.post = idempotency.once(request, key, content, self.post)  # type: ignore[has-type]
+
+    def content_of(self, request: Request) -> bytes:
+        """What must be the same in a repetition of a POST."""
+        return request._request.body
 
     @property
     def user(self) -> User:

@@ -47,10 +47,12 @@ def key_of(request: Request) -> str | None:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
 
 
-def once(request: Request, key: str, handler: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    """The handler of a view, run for the first request with this key, and not for another of the same caller."""
+def once(request: Request, key: str, content: bytes, handler: Callable[..., Any]) -> Callable[..., HttpResponse]:
+    """The handler of a view, run for the first request with this key, and not for another of the same caller;
+    `content` is what must be the same in both.
+    """
     who = f"key {request.auth.pk}" if isinstance(request.auth, ApiKey) else f"user {request.user.pk}"
-    asked = Asked(who, request.path.rstrip("/"), key, request._request.body)
+    asked = Asked(who, request.path.rstrip("/"), key, content)
 
     def run(*args: Any, **kwargs: Any) -> HttpResponse:
         answer = answer_once(asked, lambda: _answer(handler, *args, **kwargs))

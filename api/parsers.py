@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn
 
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -31,6 +31,24 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         return load(stream)
+
+
+class FormParser(MultiPartParser):
+    """multipart/form-data with each name once, as a dict of texts and files."""
+
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        parsed = super().parse(stream, media_type, parser_context)
+        values: dict[str, Any] = {}
+        for name, found in (*parsed.data.lists(), *parsed.files.lists()):
+            if name in values or len(found) > 1:
+                raise bad_request(f"The attribute {json.dumps(name[:100])} stands twice in the request body.")
+            values[name] = found[0]
+        return values
 
 
 class JSONOnlyNegotiation(BaseContentNegotiation):

@@ -25,11 +25,10 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from api import csv_lists, etag, filter_grammar, idempotency, pagination, parsers
+from api import csv_lists, etag, filter_grammar, idempotency, pagination, parsers, rate_limits
 from api.fields import Schema
 from api.serializers import IDENTIFYING, Created, Done, Error, RequestSerializer
 from redirect.errors import ERRORS_SHOWN
-from redirect.http import rate_limit
 
 Responses = dict[int, OpenApiResponse]
 
@@ -51,7 +50,6 @@ DATE: Schema = {
     "examples": ["2019-04-28T18:16:04+0000"],
 }
 HEADERS_OF = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
-LIMITED = [rate_limit.RATE_LIMIT_POLICY, rate_limit.RATE_LIMIT]
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------
@@ -78,9 +76,10 @@ REASONS = {
 }  # fmt: skip
 
 
-def example(*values: Any) -> Callable[[type], type]:
+def example(*values: Any, media_type: str = "application/json") -> Callable[[type], type]:
     """Decorates a serializer: these are examples of what it takes or shows."""
-    examples = [OpenApiExample(f"Example {number}", value) for number, value in enumerate(values, 1)]
+    numbered = enumerate(values, 1)
+    examples = [OpenApiExample(f"Example {number}", value, media_type=media_type) for number, value in numbered]
     return extend_schema_serializer(examples=examples)
 
 
@@ -317,18 +316,11 @@ def complete(result: Schema, **kwargs: Any) -> Schema:
                 for media in response.get("content", {}).values():
                     _prefer_given_examples(media)
                 names = ["X-Request-ID", HEADERS_OF.get(status), etag.header_of(operation, status)]
-                names += LIMITED if status in _counted(operation) else []
+                names += rate_limits.headers_of(operation, status)
                 response["headers"] = {n: {"$ref": f"#/components/headers/{n}"} for n in names if n}
     result["paths"] |= BY_HAND["phones"]
     result["servers"] = BY_HAND["servers"]
     return result
-
-
-def _counted(operation: Schema) -> set[str]:
-    """The statuses that tell of a limit: of a login all that come behind the count, else the refusal alone."""
-    if "429" not in operation["responses"]:
-        return set()
-    return {"200", "401", "403", "429"} if operation["tags"] == ["Login"] else {"429"}
 
 
 def _prefer_given_examples(media: Schema) -> None:

@@ -48,6 +48,15 @@ class Context:
         return self.caller
 
 
+@dataclass
+class NoUser:
+    """Who writes with an API key, as far as an entry names it."""
+
+    login: str
+    group_id: int | None
+    pk = None
+
+
 _current: ContextVar[Context | None] = ContextVar("audit_context", default=None)
 
 
@@ -78,8 +87,11 @@ def of_command(name: str) -> Iterator[None]:
 
 def origin() -> dict[str, Any]:
     """What a job keeps of who asked for it, as JSON, so that `of_job` can say so later in another process."""
-    now = current()
-    return {"source": now.source, "address": now.address, "command": now.command, "request_id": get_guid()}
+    now, actor = current(), current().actor
+    kept = {"source": now.source, "address": now.address, "command": now.command, "request_id": get_guid()}
+    if actor is not None and not actor.pk:
+        kept |= {"login": actor.login, "group_id": actor.group_id}
+    return kept
 
 
 @contextmanager
@@ -89,6 +101,8 @@ def of_job(origin: dict[str, Any], caller: Any) -> Iterator[None]:
     set_guid(origin["request_id"])
     source = Source(origin["source"])
     try:
+        if caller is None and "login" in origin:
+            caller = NoUser(origin["login"], origin["group_id"])
         with _entered(Context(source, address=origin["address"], command=origin["command"], caller=caller)):
             yield
     finally:

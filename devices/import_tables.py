@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Group, User
+from accounts.scope import ScopedQuerySet
 from devices.reconcile import CHANGING, GOOD, RowOutcome
 from jobs.models import Job, JobState
 
@@ -22,9 +23,21 @@ class ImportState(models.TextChoices):
     FAILED = "Failed"
 
 
+class ImportQuerySet(ScopedQuerySet["Import"]):
+    """Imports; those of support staff and of the platform operator are of no group."""
+
+
+class ImportRowQuerySet(ScopedQuerySet["ImportRow"]):
+    """Rows of imports."""
+
+    group_path = "upload__group__"
+
+
 class Import(models.Model):
     """A file of devices, checked row by row before anything is written. This summary stays; its rows go."""
 
+    group = models.ForeignKey(Group, models.CASCADE, null=True, related_name="+")  # NULL: support staff's
+    by_job = models.BooleanField(default=False)  # checked by a job, not by a page that asks for each piece
     user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")  # NULL: a command, or a user gone
     created_at = models.DateTimeField(default=timezone.now)
     file_name = models.CharField(max_length=255)
@@ -45,6 +58,8 @@ class Import(models.Model):
     job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")  # the last: it reads, then writes
     finished_at = models.DateTimeField(null=True)
 
+    objects = ImportQuerySet.as_manager()
+
     class Meta:
         default_permissions = ()
         permissions: ClassVar = [("import_device", "Can import devices")]
@@ -55,7 +70,9 @@ class Import(models.Model):
     @property
     def is_stuck(self) -> bool:
         """Whether its job was given up, or it is older than jobs: nothing goes on by itself."""
-        begun = self.state in (ImportState.STAGING, ImportState.WRITING)
+        begun = self.state in (ImportState.STAGING, ImportState.WRITING) or (
+            self.by_job and self.state == ImportState.READING
+        )
         return begun and (self.job is None or self.job.state == JobState.FAILED)
 
     @property
@@ -66,7 +83,14 @@ class Import(models.Model):
         reason = self.job.problem if self.job else "The process that did it has died."
         if self.state == ImportState.STAGING:
             return f"The file was not read. {reason} Upload it again."
+        if self.state == ImportState.READING:
+            return f"The rows were not checked. {reason} Let them be checked again."
         return f"Nothing was written. {reason}"
+
+    @property
+    def viewer(self) -> User | None:
+        """The scope in which its groups are looked for, as a user has it; None: all groups."""
+        return User(group=self.group) if self.group else None
 
     @property
     def changes(self) -> int:
@@ -113,6 +137,8 @@ class ImportRow(models.Model):
     verdict = models.CharField(max_length=17, choices=RowOutcome, default="")
     was = models.CharField(max_length=17, choices=RowOutcome, default="")  # before something changed meanwhile
     problem = models.TextField(default="")
+
+    objects = ImportRowQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

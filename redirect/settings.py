@@ -202,7 +202,7 @@ MIDDLEWARE = [
 
 # What a body may have in octets; by the beginning of the path, what takes more.
 MAX_BODY = 512 * 1024
-LARGER_BODIES = {"/admin/devices/device/import/": 21_000_000}  # a spreadsheet of 100,000 devices
+LARGER_BODIES = dict.fromkeys(["/admin/devices/device/import/", "/api/v1/imports"], 21_000_000)  # 100,000 devices
 
 ROOT_URLCONF = "redirect.urls"
 WSGI_APPLICATION = "redirect.wsgi.application"

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
@@ -16,7 +17,8 @@ from accounts.models import ApiKey, Group, GroupType, Level, User
 from api import tokens
 from boot.rate_limit import unknown_macs
 from boot.user_agent_hints import hints
-from devices.models import Access, Device, Outcome
+from devices.models import Access, Device, Import, ImportState, Outcome
+from devices.reconcile import RowOutcome
 from jobs import runner
 from locations.models import Location
 from management import secrets, worker
@@ -103,6 +105,16 @@ def make_access(device: Device, outcome: str = Outcome.NO_LOCATION, **attributes
     )
 
 
+def make_import(group: Group | None, mac: str, **attributes: Any) -> Import:
+    """An import that can be confirmed: of a row that creates a device of the group."""
+    verdict = RowOutcome.CREATED
+    values = {"file_name": "devices.csv", "by_job": True, "state": ImportState.CHECKED, "total": 1, "checked": 1}
+    upload = Import.objects.create(group=group, counts={verdict: 1}, **values | attributes)
+    cells = {"mac_cell": mac, "group_cell": "x", "location_cell": "", "description_cell": ""}
+    upload.rows.create(number=2, mac=mac, verdict=verdict, group_id=group.pk if group else None, **cells)
+    return upload
+
+
 def make_endpoint(device: Device, base_url: str = "https://127.0.0.1:1", **attributes: Any) -> Endpoint:
     """The management interface of a device, at which nothing listens, with what was asked and fetched once."""
     endpoint = Endpoint.objects.create(
@@ -135,6 +147,16 @@ def run_due_jobs() -> None:
             pass
 
 
+class Form(dict[str, Any]):
+    """A body that is sent as multipart/form-data; `file` is the content of one."""
+
+    def encoded(self) -> dict[str, Any]:
+        content = self.get("file", b"")
+        content = content.encode() if isinstance(content, str) else content
+        file = {"file": SimpleUploadedFile(self.pop("name", "devices.csv"), content)} if "file" in self else {}
+        return {**self, **file}
+
+
 class Api:
     """Calls the API as one user, with a key, or as nobody: `api.get("/devices")`, `api.post("/groups", {...})`."""
 
@@ -157,6 +179,8 @@ class Api:
         return self.client.delete("/api/v1" + path, headers=self.headers)
 
     def _send(self, method: Callable[..., Any], path: str, body: Any) -> Any:
+        if isinstance(body, Form):
+            return method("/api/v1" + path, body.encoded(), headers=self.headers)
         return method("/api/v1" + path, body, content_type="application/json", headers=self.headers)
 
 

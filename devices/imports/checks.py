@@ -6,9 +6,9 @@ Each problem is a sentence that says what to do.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from accounts.models import Group
+from accounts.models import Group, User
 from devices import bulk, claims, mac
 from devices.imports import mac_cell
 from devices.imports.spreadsheet import Line, is_id
@@ -25,6 +25,8 @@ OF_THE_FILE = (
     RowOutcome.NO_GROUP,
     RowOutcome.LONG_DESCRIPTION,
 )
+
+OTHERS = "This MAC belongs to another group."
 
 Devices = Mapping[str, CurrentDevice]
 
@@ -76,20 +78,21 @@ def wish_of(row: ImportRow) -> DesiredDevice:
     return DesiredDevice(row.mac, row.group_id, row.location_id, row.description_cell or None)
 
 
-def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False) -> None:
+def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False, viewer: User | None = None) -> None:
     """Resolve the names of these rows and give each its verdict; nothing is locked or written.
 
-    `numbers`: a person has agreed to the MACs that were restored from numbers.
+    `numbers`: a person has agreed to the MACs that were restored from numbers. `viewer`: in whose scope groups are
+    looked for, and who is told of no others; None: of all.
     """
     rows = [row for row in rows if row.verdict not in OF_THE_FILE]
     if not numbers:
         rows = [row for row in rows if row.verdict != RowOutcome.RESTORED]
     devices = bulk.current_devices(row.mac for row in rows if row.mac)
-    _resolve_groups(rows, devices)
+    _resolve_groups(rows, devices, viewer)
     rows = [row for row in rows if row.group_id is not None]
     names = _names(row.group_id for row in rows)
     rows = _with_location(rows, names, devices)
-    owners = _names(device.group_id for device in devices.values())
+    owners = _names((device.group_id for device in devices.values()), viewer)
     limits = claims.read(row.group_id for row in rows if row.group_id)
     for row in rows:
         device = devices.get(row.mac or "")
@@ -98,7 +101,8 @@ def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False) -
             allowed = ", ".join(limits.prefixes[row.group_id or 0])
             _refused(row, RowOutcome.OTHER_MAKER, f"The group may claim only MACs that begin with {allowed}.")
         if device and row.verdict == RowOutcome.OTHER_GROUP:
-            row.problem = f"This MAC belongs to {owners.get(device.group_id)}. Remove it there first."
+            owner = owners.get(device.group_id)
+            row.problem = f"This MAC belongs to {owner}. Remove it there first." if owner else OTHERS
 
 
 def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
@@ -109,8 +113,8 @@ def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
 # --- Groups ---------------------------------------------------------------------------------------------------
 
 
-def _resolve_groups(rows: Sequence[ImportRow], devices: Devices) -> None:
-    found = _groups_called({row.group_cell for row in rows})
+def _resolve_groups(rows: Sequence[ImportRow], devices: Devices, viewer: User | None) -> None:
+    found = _groups_called({row.group_cell for row in rows}, viewer)
     for row in rows:
         groups = found[row.group_cell]
         row.group_id = row.location_id = None
@@ -135,13 +139,18 @@ def _resolve_groups(rows: Sequence[ImportRow], devices: Devices) -> None:
             )
 
 
-def _groups_called(cells: set[str]) -> dict[str, dict[int, str]]:
+def _visible(viewer: User | None) -> QuerySet[Group]:
+    return Group.objects.get_queryset() if viewer is None else Group.objects.visible_to(viewer)
+
+
+def _groups_called(cells: set[str], viewer: User | None) -> dict[str, dict[int, str]]:
     """The groups that each cell may mean, id and full name: by name, by "Reseller / Provider", or by id."""
     names = cells | {name for cell in cells for _, name in _splits(cell)}
     wanted = Q(name__in=texts(list(names))) | Q(pk__in=integers(_ids(cells)))
     found: dict[str, dict[int, str]] = defaultdict(dict)
-    for pk, name, reseller in Group.objects.filter(wanted).values_list("pk", "name", "reseller__name"):
-        full = f"{reseller} / {name}" if reseller else name
+    groups = _visible(viewer).filter(wanted)
+    for pk, name, above, reseller in groups.values_list("pk", "name", "reseller", "reseller__name"):
+        full = f"{reseller} / {name}" if above and (viewer is None or viewer.sees(above)) else name
         for spelling in (name, full, str(pk)):
             found[spelling][pk] = full
     meant: dict[str, dict[int, str]] = {}
@@ -160,8 +169,8 @@ def _splits(cell: str) -> list[tuple[str, str]]:
     return [(reseller, name) for reseller, name in pairs if reseller and name]
 
 
-def _names(ids: Iterable[int | None]) -> dict[int, str]:
-    groups = Group.objects.filter(pk__in=integers(list({pk for pk in ids if pk is not None})))
+def _names(ids: Iterable[int | None], viewer: User | None = None) -> dict[int, str]:
+    groups = _visible(viewer).filter(pk__in=integers(list({pk for pk in ids if pk is not None})))
     return dict(groups.values_list("pk", "name"))
 
 

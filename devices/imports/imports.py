@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Q, QuerySet
@@ -39,27 +39,28 @@ MOST_SHEETS = 50  # whose names are kept
 Item = TypeVar("Item")
 
 # An import whose job was given up, or that is older than jobs: nothing goes on by itself.
-STUCK = Q(state__in=[ImportState.STAGING, ImportState.WRITING]) & (Q(job=None) | Q(job__state=JobState.FAILED))
+STUCK = (Q(state__in=[ImportState.STAGING, ImportState.WRITING]) | Q(state=ImportState.READING, by_job=True)) & (
+    Q(job=None) | Q(job__state=JobState.FAILED)
+)
 
 
 # --- The file -------------------------------------------------------------------------------------------------
 
 
-def receive(
-    user: User | None, file_name: str, data: bytes, *, move: bool, numbers: bool = False, sheet: str = ""
-) -> Import:
-    """Keep a file that came, to be read by a job; `sheet` names one of a workbook."""
+def receive(user: User | None, file_name: str, data: bytes, *, sheet: str = "", **options: Any) -> Import:
+    """Keep a file that came, to be read by a job; `sheet` names one of a workbook.
+
+    `options` are columns of Import: move, numbers; group and by_job where no support staff imports.
+    """
     with transaction.atomic():
-        upload = Import.objects.create(
-            user=user, file_name=file_name[-255:], move=move, numbers=numbers, sheet=sheet[:255]
-        )
+        upload = Import.objects.create(user=user, file_name=file_name[-255:], sheet=sheet[:255], **options)
         ImportFile.objects.create(upload=upload, data=data)
     return upload
 
 
 def start_reading(upload: Import) -> None:
-    """Let it be read. What is short is read when this returns."""
-    if len(upload.file.data) <= SHORT_FILE:
+    """Let it be read. What is short is read when this returns, unless it is left to jobs altogether."""
+    if len(upload.file.data) <= SHORT_FILE and not upload.by_job:
         read_here(upload)
     else:
         with transaction.atomic():
@@ -126,6 +127,7 @@ def read(job: Job) -> None:
         _tell(upload, **outcome)
         upload.file.delete()
         runner.finish(job)
+        _go_on(upload)
 
 
 def _tell(upload: Import, **values: object) -> None:
@@ -164,7 +166,7 @@ def check_next(pk: int, number: int = PIECE) -> Import:
             return upload
         rows = list(upload.rows.order_by("number")[upload.checked : upload.checked + number])
         before = {row.pk: row.verdict for row in rows}
-        judge(rows, override=upload.move, numbers=upload.numbers)
+        judge(rows, override=upload.move, numbers=upload.numbers, viewer=upload.viewer)
         for row in rows:
             row.was = before[row.pk] if before[row.pk] != row.verdict else ""
         _save_verdicts([row for row in rows if row.verdict not in OF_THE_FILE])
@@ -176,6 +178,23 @@ def check_next(pk: int, number: int = PIECE) -> Import:
     return upload
 
 
+def check(job: Job) -> None:
+    """A job: give all rows their verdicts, where no page asks for it."""
+    upload = Import.objects.get(pk=job.payload["upload"])
+    while upload.state == ImportState.READING:
+        with transaction.atomic():
+            upload = check_next(upload.pk)
+            runner.fence(job, done=upload.checked)
+
+
+def _go_on(upload: Import) -> bool:
+    """Let a job check what is to be checked, where no page asks for it."""
+    if upload.by_job and upload.state == ImportState.READING:
+        with transaction.atomic():
+            _tell(upload, job=runner.enqueue(check, upload.user, upload=upload.pk))
+    return True
+
+
 def check_again(upload: Import, *, numbers: bool = False) -> bool:
     """Let all rows be checked anew; whether that is possible. `numbers`: from now on those are taken whose MAC was
     restored from a number.
@@ -183,7 +202,8 @@ def check_again(upload: Import, *, numbers: bool = False) -> bool:
     if not upload.rows.exists():
         return False
     anew = {"state": ImportState.READING, "checked": 0, "problem": "", "numbers": numbers or upload.numbers}
-    return _change(upload, ImportState.CHECKED, ImportState.FAILED, **anew)
+    with transaction.atomic():
+        return _change(upload, ImportState.CHECKED, ImportState.FAILED, **anew) and _go_on(upload)
 
 
 def _change(upload: Import, *idle: ImportState, **values: object) -> bool:
@@ -268,21 +288,22 @@ def write(job: Job) -> None:
         reason = f"something changed since the preview. {error}"
         if isinstance(error, IntegrityError):
             reason = "a group or location was removed meanwhile."
-        problem = f"Nothing was written, because {reason}"
-        with transaction.atomic():
-            _tell(upload, state=ImportState.READING, checked=0, problem=problem)
-            runner.finish(job)
+        _not_written(upload, job, f"Nothing was written, because {reason}")
     except Conflict as error:
         if isinstance(error, ChangedMeanwhile):
             raise runner.TryLater("The database was busy.") from error
-        with transaction.atomic():
-            problem = f"Nothing was written. {error}"
-            _tell(upload, state=ImportState.READING, checked=0, problem=problem)
-            runner.finish(job)
+        _not_written(upload, job, f"Nothing was written. {error}")
     except ApiError as error:
         raise runner.TryLater("The database was busy.") from error
     else:
         _delete_rows(good_rows(upload))
+
+
+def _not_written(upload: Import, job: Job, problem: str) -> None:
+    with transaction.atomic():
+        _tell(upload, state=ImportState.READING, checked=0, problem=problem)
+        runner.finish(job)
+        _go_on(upload)
 
 
 def _write_all(upload: Import, job: Job, rows: Sequence[writer.Row], progress: Progress) -> None:

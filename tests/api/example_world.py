@@ -12,7 +12,8 @@ from django.db.models import Model
 from accounts.models import ApiKey, Group, GroupType, Level, LoginStatus, User
 from audit.context import Source
 from audit.models import ACTIONS, Entry, EntryObject, Event, number_of
-from devices.models import Access, AccessStatus, Device, Outcome
+from devices.imports import mac_cell
+from devices.models import Access, AccessStatus, Device, Import, ImportState, Outcome
 from locations.models import Location
 
 PASSWORD = "correct horse 7"  # of the example
@@ -27,9 +28,10 @@ def make() -> User:
     _locations_and_devices()
     administrator = _users()
     _logs()
+    _imports()
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
-        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access]
+        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator
@@ -105,6 +107,27 @@ def _users() -> User:
         last_address="192.0.2.7",
     )
     return User.objects.create(id=2, login="ada", group_id=2, permission_level=Level.ADMINISTRATOR)
+
+
+def _imports() -> None:
+    upload = Import.objects.create(
+        id=5,
+        group_id=2,
+        by_job=True,
+        file_name="devices.csv",
+        ignored_columns="vendor",
+        state=ImportState.CHECKED,
+        total=2,
+        checked=2,
+        counts={"Created": 1, "InvalidMAC": 1},
+        created_at=SHOWN,
+    )
+    cells = {"group_cell": "provider 1", "location_cell": "", "description_cell": "Lobby"}
+    upload.rows.create(
+        number=2, mac_cell="00908F9D8901", mac="00908F9D8901", group_id=1, verdict="Created", **cells
+    )
+    reading = mac_cell.read("00908F9D89", is_number=False, in_workbook=False)
+    upload.rows.create(number=3, mac_cell="00908F9D89", verdict="InvalidMAC", problem=reading.problem, **cells)
 
 
 def _logs() -> None:
@@ -193,6 +216,10 @@ def _group_6_is_empty() -> None:
 
 
 # By the operation whose example works on something else than the world as it is made.
+def _import_is_open() -> None:
+    Import.objects.filter(id=5).update(state=ImportState.CHECKED)
+
+
 BEFORE: dict[str, Callable[[], None]] = {
     "removeDevices": _both_devices,
     "moveDevices": _two_devices_of_a_provider,
@@ -201,4 +228,5 @@ BEFORE: dict[str, Callable[[], None]] = {
     "removeLocations": _only_location_3_is_in_use,
     "createUser": _no_user_aviu,
     "deleteGroup": _group_6_is_empty,
+    "confirmImport": _import_is_open,
 }

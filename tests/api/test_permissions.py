@@ -22,10 +22,12 @@ from devices.models import AccessQuerySet
 from tests.conftest import (
     PASSWORD,
     Api,
+    Form,
     make_access,
     make_device,
     make_endpoint,
     make_group,
+    make_import,
     make_key,
     make_location,
     make_operator,
@@ -125,6 +127,7 @@ class Target:
     managed_mac: str = "00908FFFFF02"
     operation: int = 900_008
     artefact: int = 900_009
+    upload: int = 900_010
 
 
 Make = Callable[[Target, Target], Any]
@@ -228,6 +231,10 @@ def of_operation(target: Target, base: Target) -> int:
 
 def as_displayed(target: Target) -> str:
     return mac.display(target.mac)
+
+
+def of_import(target: Target, base: Target) -> int:
+    return target.upload
 
 
 NEW_MAC = "00908FAAAA01"
@@ -398,6 +405,20 @@ CASES = [
         "POST", "locations/<int:id>/devices/disassociate", "change devices and locations", 200, 400, "macList",
         path=of_own_location, same_group=400, echoes=as_displayed, body=lambda t, _: {"macList": [t.mac]},
     ),
+    # Imports.
+    Case("GET", "imports", "view", 200),
+    Case(
+        "POST", "imports", "change devices and locations", 201,
+        body=lambda *_: Form(file="mac,group\n00:90:8F:AA:AA:01,Foreign Phones\n"),
+    ),
+    Case("GET", "imports/<int:id>", "view", 200, 204, path=of_import),
+    Case("GET", "imports/<int:id>/rows", "view", 200, 204, path=of_import),
+    Case(
+        "PUT", "imports/<int:id>", "change devices and locations", 200, 404, path=of_import,
+        body=lambda *_: {"numbers": True},
+    ),
+    Case("POST", "imports/<int:id>/confirm", "change devices and locations", 200, 404, path=of_import),
+    Case("DELETE", "imports/<int:id>", "change devices and locations", 200, 404, path=of_import),
     # Device management.
     Case("GET", "management/endpoints", "view", 200),
     Case("GET", "management/endpoints/<int:id>", "view", 200, 204, path=of_endpoint),
@@ -552,6 +573,7 @@ def world(db: None) -> World:
             managed_mac=managed.mac,
             operation=operation.pk,
             artefact=endpoint.artefacts.get().pk,
+            upload=make_import(group, f"00908FBB{group.pk % 65536:04X}").pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
     targets["strangers_empty"] = Target(make_group("Foreign Empty Phones", stranger).pk)
@@ -617,7 +639,7 @@ def test_rows_are_reached_through_the_scope_alone(case: Case, world: World, monk
     before = all_rows()
     with undone():
         response = world.send(case, OPERATOR, "provider")
-        if case.action == "create a reseller":
+        if case.action == "create a reseller" or (case.method, canonical(case.route)) == ("POST", "imports"):
             assert response.status_code == 201  # of no group that there was
             return
         assert all_rows() == before

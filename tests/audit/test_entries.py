@@ -16,7 +16,7 @@ from audit import context, history, recording
 from audit.context import Source
 from audit.models import Entry, EntryObject, Event
 from devices import bulk
-from devices.models import Device
+from devices.models import Device, Import
 from locations.models import Location
 from management.models import Endpoint
 from redirect.db import transactions
@@ -24,9 +24,11 @@ from tests.conftest import (
     PASSWORD,
     Api,
     Cast,
+    Form,
     make_device,
     make_endpoint,
     make_group,
+    make_import,
     make_key,
     make_location,
     make_operator,
@@ -86,6 +88,7 @@ class World:
     unused: Location
     key: ApiKey
     endpoint: Endpoint
+    upload: Import
 
 
 @pytest.fixture
@@ -98,7 +101,8 @@ def world(cast: Cast) -> Iterator[World]:
     ada = Api(make_user(cast.reseller, login="ada"))
     with Served(Mediant(mac=MACS[0], password="a password")) as device:
         endpoint = make_endpoint(Device.objects.get(mac=MACS[0]), device.url, allow_http=True)
-        yield World(ada, cast, user, location, make_location(cast.provider), key, endpoint)
+        upload = make_import(cast.provider, "00908F000C01")
+        yield World(ada, cast, user, location, make_location(cast.provider), key, endpoint, upload)
 
 
 def new_devices(world: World) -> dict[str, Any]:
@@ -162,6 +166,11 @@ WRITES = [
     Write("POST", "devices", Event.DEVICES_CREATED, new_devices),
     Write("POST", "devices/remove", Event.DEVICES_REMOVED, lambda w: {"macList": MACS}),
     Write("POST", "devices/move", Event.DEVICES_MOVED, lambda w: {"macList": MACS, "group": w.cast.sibling.pk}),
+    # Nothing of a tenant's is changed before the job that writes: tests/api/test_imports.py.
+    Write("POST", "imports", None, lambda w: Form(file="mac,group\n00908F000C01,Berlin Phones\n")),
+    Write("PUT", "imports/<int:id>", None, lambda w: {"numbers": True}, lambda w: w.upload.pk),
+    Write("POST", "imports/<int:id>/confirm", None, id=lambda w: w.upload.pk),
+    Write("DELETE", "imports/<int:id>", None, id=lambda w: w.upload.pk),
     Write("POST", "locations", Event.CREATED,
           lambda w: {"url": "https://new.example/", "groupId": w.cast.provider.pk}),
     Write("PUT", "locations/<int:id>", Event.CHANGED, lambda w: {"url": "https://new.example/"},

@@ -99,6 +99,9 @@ TARGETS = [
     ("POST", "/locations/1/devices/associate"),
     ("POST", "/locations/1/devices/disassociate"),
     ("POST", "/locations/9223372036854775808/devices/associate"),
+    ("POST", "/imports"),
+    ("PUT", "/imports/1"),
+    ("POST", "/imports/1/confirm"),
     ("DELETE", f"/groups/{NOBODY}"),
     ("DELETE", "/locations/9223372036854775808"),
 ]

@@ -15,7 +15,7 @@ from api.generics import ListView
 from api.pagination import pages_of
 from api.schema import example, path_id
 from devices.imports import imports
-from devices.models import ImportRow
+from devices.models import Import, ImportRow
 from devices.reconcile import GOOD, RowOutcome
 from redirect.http.table_file import Columns
 
@@ -115,4 +115,4 @@ class ImportRowsView(ListView):
         By line. `filter=good=false` are those that are left out. Once an import is done only these are kept, for a
         day. As a csv file (`Accept: text/csv`) they can be corrected and sent again.
         """
-        return self.page(upload=id)
+        return self.page(upload__in=Import.objects.visible_to(self.user).filter(pk=id))

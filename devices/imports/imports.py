@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Q, QuerySet
@@ -29,14 +29,10 @@ from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError, ChangedMeanwhile, Conflict
 
 logger = logging.getLogger(__name__)
-
 PIECE = 2_000  # rows for each statement: far below the deadlines of the database, and steps that one sees
 KEPT_FOR = timedelta(days=1)
 SHORT_FILE = 200_000  # bytes: it is read in a second
-
 MOST_SHEETS = 50  # whose names are kept
-
-Item = TypeVar("Item")
 
 # An import whose job was given up, or that is older than jobs: nothing goes on by itself.
 STUCK = (Q(state__in=[ImportState.STAGING, ImportState.WRITING]) | Q(state=ImportState.READING, by_job=True)) & (

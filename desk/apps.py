@@ -14,15 +14,18 @@ class DeskConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """The roles are brought up to date after each `migrate`."""
+        """The roles are brought up to date after each `migrate`, and each login begins a session."""
         from django.contrib.auth.models import Group as StaffRole
+        from django.contrib.auth.signals import user_logged_in
 
         from audit.tracking import track
         from desk.roles import complete
+        from desk.session import begin
 
         track(StaffRole, "name", lists={"permissions"})
 
         post_migrate.connect(complete, sender=self)
+        user_logged_in.connect(begin)
 
 
 class DeskAdminConfig(SimpleAdminConfig):

@@ -196,6 +196,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "desk.session.end_old_sessions",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "desk.content_policy.relax_for_admin",
 ]
@@ -367,6 +368,9 @@ MIGRATION_MODULES = {"auditlog": None}
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+STAFF_SESSION_HOURS = number("STAFF_SESSION_HOURS", 8, least=1)
+STAFF_SESSION_IDLE_MINUTES = number("STAFF_SESSION_IDLE_MINUTES", 30, least=1)
+SESSION_COOKIE_AGE = STAFF_SESSION_HOURS * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"

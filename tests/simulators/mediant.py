@@ -73,6 +73,11 @@ class Mediant(Device):
         self.resets = 0
         self.routes = mediant_routes.routes(self)
 
+    @property
+    def user_agent(self) -> str:
+        """What it says when it boots."""
+        return f"Mozilla/4.0 (compatible; AudioCodes; {self.product};{self.version};{self.mac})"
+
     # --- State --------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:

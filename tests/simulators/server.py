@@ -89,6 +89,11 @@ class Listener:
         """Whether connections are accepted."""
         return self._socket is not None
 
+    @property
+    def is_tls(self) -> bool:
+        """Whether it speaks HTTPS."""
+        return self._tls is not None
+
     def _accept(self, listening: socket.socket) -> None:
         while True:
             try:

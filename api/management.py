@@ -14,16 +14,17 @@ from accounts.models import Group
 from accounts.permissions import Action
 from api import fields, filters
 from api.generics import DetailView, ListView
-from api.management_fields import Fingerprint, OneMAC
+from api.management_fields import Fingerprint, OneMAC, OptionalMAC
 from api.pagination import pages_of
 from api.schema import example
 from api.serializers import RequestSerializer
 from audit import recording
 from audit.models import HIDDEN, Event
 from devices.models import Device
+from locations.models import Location
 from management import secrets, worker
 from management.addresses import AddressRefused
-from management.drivers.mediant import DRIVERS
+from management.drivers.catalogue import DRIVERS
 from management.models import Credential, Endpoint, OperationState, TlsCheck
 from redirect.errors import Conflict, bad_attribute, forbidden
 
@@ -45,6 +46,7 @@ KEPT = "Of a user with the level Security Administrator. Kept encrypted, and nev
         "driver": "mediant-7.2",
         "baseUrl": "https://10.4.219.229",
         "mac": "00:90:8F:A1:63:01",
+        "locationId": None,
         "userName": "Admin",
         "tlsPolicy": "fingerprint",
         "tlsCA": "",
@@ -56,13 +58,18 @@ KEPT = "Of a user with the level Security Administrator. Kept encrypted, and nev
     }
 )
 class EndpointSerializer(serializers.Serializer[Endpoint]):
-    """The management interface of a device."""
+    """The management interface of a device, or of a location's server."""
 
     id = serializers.IntegerField()
     groupId = serializers.IntegerField(source="group_id", help_text="The group of the device.")
     driver = serializers.ChoiceField(choices=list(DRIVERS), help_text="What kind of device answers there.")
     baseUrl = serializers.CharField(source="base_url", help_text=BASE_URL)
-    mac = fields.MAC(help_text="The device that is managed there.")
+    mac = OptionalMAC(help_text="The device that is managed there; null for a server.")
+    locationId = serializers.IntegerField(
+        source="location_id",
+        allow_null=True,
+        help_text="The location whose server is managed there; null for a device.",
+    )
     userName = serializers.CharField(source="credential.user_name")
     tlsPolicy = serializers.ChoiceField(source="tls_policy", choices=TlsCheck.values, help_text=CHECK)
     tlsCA = serializers.CharField(source="tls_ca", help_text="CA certificates as PEM; empty without.")
@@ -88,7 +95,10 @@ class EndpointAttributes(RequestSerializer):
 
     driver = fields.Choice(choices=list(DRIVERS), help_text="What kind of device answers there.")
     baseUrl = fields.Text(source="base_url", max_length=300, help_text=BASE_URL)
-    mac = OneMAC(help_text="A device of the group.")
+    mac = OneMAC(required=False, help_text="A device of the group. Needed, but for the driver of a server.")
+    locationId = fields.Integer(
+        source="location_id", required=False, help_text="A location of the group, whose server this is."
+    )
     tlsPolicy = fields.Choice(source="tls_policy", choices=TlsCheck.values, required=False, help_text=CHECK)
     tlsCA = fields.Text(
         source="tls_ca", lines=True, max_length=50_000, required=False, allow_blank=True, help_text="As PEM."
@@ -167,6 +177,7 @@ class EndpointFilters(filters.ClauseFilterSet):
     driver = filters.Text("driver")
     baseUrl = filters.Text("base_url")
     mac = filters.Text("mac")
+    locationId = filters.Number("location_id", optional=True)
     tlsPolicy = filters.Text("tls_policy")
     allowHttp = filters.Flag("allow_http")
     loginRefused = filters.Flag("login_refused")
@@ -186,10 +197,32 @@ def check_tls(values: dict[str, Any]) -> None:
         raise bad_attribute(name, "Needed for this tlsPolicy.")
 
 
-def check_device(group_id: int, mac: str) -> None:
-    """Raises ApiError 400, alike for unknown devices and those of other groups."""
+def check_subject(group_id: int, values: dict[str, Any], *, pk: int = 0) -> None:
+    """What is managed: a device, or the server of a location.
+
+    Raises ApiError 400, alike for what is unknown and what is another group's; 409 if it has an endpoint.
+    """
+    mac, location = values.get("mac") or "", values.get("location_id")
+    if DRIVERS[values["driver"]].is_server:
+        if not values["base_url"].startswith("https:"):
+            raise bad_attribute("baseUrl", "This server is asked by https alone.")
+        if mac:
+            raise bad_attribute("mac", "A server is of a location, not of a device.")
+        if location is None:
+            raise bad_attribute("locationId", "Needed for this driver.")
+        if not Location.objects.filter(group_id=group_id, pk=location).exists():
+            raise bad_attribute("locationId", "The location is not defined for the group.")
+        if Endpoint.objects.filter(location=location).exclude(pk=pk).exists():
+            raise Conflict("The location has an endpoint already.")
+        return
+    if location is not None:
+        raise bad_attribute("locationId", "Only the driver of a server has a location.")
+    if not mac:
+        raise bad_attribute("mac", "Needed for this driver.")
     if not Device.objects.filter(group_id=group_id, mac=mac).exists():
         raise bad_attribute("mac", "The device is not defined for the group.")
+    if Endpoint.objects.filter(group=group_id, mac=mac).exclude(pk=pk).exists():
+        raise Conflict("The device has an endpoint already.")
 
 
 class EndpointsView(ListView):
@@ -213,7 +246,8 @@ class EndpointsView(ListView):
     def post(self, request: Request) -> Response:
         """Register the management interface of a device
 
-        For Administrators. The device is one of the group; it is not asked anything yet: see probe.
+        For Administrators. The device, or the location whose server it is, is one of the group; nothing is asked
+        yet: see probe.
         """
         body = self.read_body()
         group = self.group_named_in_body(body["group_id"])
@@ -224,9 +258,7 @@ class EndpointsView(ListView):
             # Locked, so that the group does not go meanwhile: no foreign key sees to it.
             if not Group.objects.select_for_update(of=("self",), no_key=True).filter(pk=group.pk).exists():
                 raise forbidden("You have no privileges for this group.")
-            check_device(group.pk, endpoint.mac)
-            if Endpoint.objects.filter(group=group, mac=endpoint.mac).exists():
-                raise Conflict("The device has an endpoint already.")
+            check_subject(group.pk, body)
             endpoint.save()
             Credential.objects.create(
                 endpoint=endpoint, user_name=login["user_name"], secret=secrets.encrypt(login["password"].encode())
@@ -258,18 +290,18 @@ class EndpointView(DetailView):
     def put(self, request: Request, id: int) -> Response:
         """Change an endpoint, or link it anew
 
-        For Administrators. `driver`, `baseUrl` and `mac` must be sent; what else is absent stays as it is. If the
-        login would go elsewhere or be less protected, `password` must be sent too. Afterwards the MAC that the
-        device itself said counts as unknown, so that writes are possible again.
+        For Administrators. `driver`, `baseUrl` and `mac` or `locationId` must be sent; what else is absent stays
+        as it is. If the login would go elsewhere or be less protected, `password` must be sent too. Afterwards the
+        MAC that the device itself said counts as unknown, so that writes are possible again.
         """
         return self.update(id)
 
     def change(self, row: Any, changes: dict[str, Any]) -> None:
         """The endpoint and its login; 400 or 409 where they do not fit."""
         login = {name: changes.pop(name) for name in ("user_name", "password") if name in changes}
-        check_device(row.group_id, changes["mac"])
-        if Endpoint.objects.filter(group=row.group_id, mac=changes["mac"]).exclude(pk=row.pk).exists():
-            raise Conflict("The device has an endpoint already.")
+        if DRIVERS[row.driver].is_server != DRIVERS[changes["driver"]].is_server:
+            raise bad_attribute("driver", "A server does not become a device, nor a device a server.")
+        check_subject(row.group_id, changes, pk=row.pk)
         check_tls(vars(row) | changes)
         if "password" not in login and any(
             getattr(row, name) != changes.get(name, getattr(row, name)) for name in GUARD

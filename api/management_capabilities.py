@@ -11,7 +11,7 @@ from api.generics import View
 from api.management_fields import ENDPOINT_ID, ShownJSON
 from api.schema import NOT_THERE, answer, example
 from management.drivers.base import VERBS
-from management.drivers.mediant import DRIVERS
+from management.drivers.catalogue import DRIVERS
 from management.models import Endpoint
 
 
@@ -40,7 +40,7 @@ class CapabilitiesSerializer(serializers.Serializer[Any]):
 
 def shown_capabilities(driver: str) -> dict[str, Any]:
     """As CapabilitiesSerializer has it."""
-    names = {str: "string", int: "integer", bool: "boolean"}
+    names = {str: "string", int: "integer", bool: "boolean", dict: "object", list: "array"}
     verbs = {}
     for verb, capability in DRIVERS[driver].capabilities.items():
         arguments = {

@@ -13,6 +13,16 @@ from devices import mac
 ENDPOINT_ID = path_id(examples=[4])
 
 
+class OptionalMAC(fields.MAC):
+    """A MAC of an answer; null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, value: str) -> Any:
+        return super().to_representation(value) if value else None
+
+
 class OneMAC(fields.Text):
     """A MAC in any accepted spelling; its value has 12 upper-case digits."""
 

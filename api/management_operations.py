@@ -2,6 +2,7 @@
 
 from threading import BoundedSemaphore
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Prefetch
@@ -20,26 +21,15 @@ from api.schema import REASONS, answer, example, refusal
 from api.serializers import Created, RequestSerializer
 from audit import recording
 from audit.models import Event
-from management import operations, worker
+from management import leases, operations, worker
 from management.drivers.base import VERBS, DeviceError, Kind, Level
 from management.models import Artefact, Endpoint, Operation, OperationState
-from redirect.errors import ApiError, bad_attribute, forbidden, unavailable
+from redirect.errors import bad_attribute, forbidden, unavailable
 
 ACTION_OF = {
     Level.VIEW: Action.VIEW,
     Level.OPERATE: Action.OPERATE_ENDPOINTS,
     Level.ADMINISTER: Action.ADMINISTER_ENDPOINTS,
-}
-# How a device's error is answered, where it was asked within the request.
-STATUS_OF = {
-    Kind.BUSY: 409,
-    Kind.CONFLICT: 409,
-    Kind.NOT_FOUND: 404,
-    Kind.PRECONDITION: 409,
-    Kind.UNSUPPORTED: 501,
-    Kind.INVALID: 400,
-    Kind.TOO_LARGE: 413,
-    Kind.TIMEOUT: 504,
 }
 REASONS.setdefault(
     501, ("The device cannot do this; `description` is the reason.", "The device has no such action.")
@@ -70,6 +60,7 @@ TIME = "2019-04-28T18:16:04+0000"
         "verified": None,
         "attempts": 1,
         "result": {"description": "Device will reset now", "back": None},
+        "steps": [],
         "artefacts": [],
         "createdAt": TIME,
         "startedAt": TIME,
@@ -98,6 +89,10 @@ class OperationSerializer(serializers.Serializer[Operation]):
     )
     attempts = serializers.IntegerField()
     result = ShownJSON(allow_null=True, help_text="By the verb; null until it is done.")
+    steps = serializers.ListField(
+        child=ShownJSON(),
+        help_text="Of a certificate flow: each with `step`, `state` and `at`; `request` has the `csr`.",
+    )
     artefacts = serializers.SerializerMethodField()
     createdAt = serializers.DateTimeField(source="created_at")
     startedAt = serializers.DateTimeField(source="started_at", allow_null=True)
@@ -277,13 +272,17 @@ class UiTokenView(EndpointActionView):
             operations.check_link(endpoint)
         if not LIVE.acquire(blocking=False):
             raise unavailable(retry_after=2)
+        holder = f"token {uuid4()}"
         try:
+            if not leases.take(endpoint.pk, holder, leases.FOR_A_QUESTION):
+                raise DeviceError(Kind.BUSY, "Another operation of the endpoint is being done.")
             driver = worker.driver_of(endpoint)
             worker.check_identity(endpoint, driver)
             data = driver.do("ui_token", arguments).data
         except DeviceError as error:
-            raise ApiError(STATUS_OF.get(error.kind, 502), str(error), kind=error.kind.value) from error
+            raise operations.api_error(error) from error
         finally:
+            leases.give_back(endpoint.pk, holder)
             LIVE.release()
         with transaction.atomic():
             recording.record(Event.CHANGED, endpoint, {"operation": [None, "ui_token"]})

@@ -62,9 +62,11 @@ def management() -> list[URLPattern]:
     if not settings.MANAGEMENT_NETWORKS:
         from api.management_off import ManagementOffView
 
-        return [re_path("^management(?:/.*)?$", ManagementOffView.as_view())]
+        off = ManagementOffView.as_view()
+        return [re_path("^management(?:/.*)?$", off), re_path("^locations/[0-9]+/consistency/?$", off)]
 
-    from api import management, management_capabilities
+    from api import management, management_capabilities, management_consistency, management_passthrough
+    from api import management_certificates as certificates
     from api import management_operations as operations
     from api import management_results as results
 
@@ -76,6 +78,7 @@ def management() -> list[URLPattern]:
         *api(f"{endpoint}/capabilities", management_capabilities.CapabilitiesView, "endpoint-capabilities"),
         *api(f"{endpoint}/summary", results.SummaryView, "endpoint-summary"),
         *api(f"{endpoint}/operations", operations.EndpointOperationsView, "endpoint-operations"),
+        *api(f"{endpoint}/passthrough", management_passthrough.PassthroughView, "endpoint-passthrough"),
         *api(f"{endpoint}/uiToken", operations.UiTokenView, "endpoint-ui-token"),
         *api(f"{endpoint}/alarms", results.AlarmsView, "endpoint-alarms"),
         *api(f"{endpoint}/tls", results.TlsView, "endpoint-tls"),
@@ -83,7 +86,19 @@ def management() -> list[URLPattern]:
         *api(f"{endpoint}/artefacts/<int:artefact>", results.ArtefactView, "endpoint-artefact"),
         *api("management/operations", operations.OperationsView, "operations"),
         *api("management/operations/<int:id>", operations.OperationView, "operation"),
+        *api("management/operations/<int:id>/certificate", certificates.CertificateView, "operation-certificate"),
+        *api("management/operations/<int:id>/resume", certificates.ResumeView, "operation-resume"),
+        *api("locations/<int:id>/consistency", management_consistency.ConsistencyView, "location-consistency"),
     ]
+
+
+def uploads() -> list[URLPattern]:
+    """Where devices push files: not of the API, and only while device management is on."""
+    if not settings.MANAGEMENT_NETWORKS:
+        return []
+    from api.management_uploads import UploadView
+
+    return [path("uploads/<str:token>", UploadView.as_view())]
 
 
 urlpatterns = [

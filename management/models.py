@@ -1,4 +1,4 @@
-"""Endpoints: where devices are managed, with which login; what was asked of them, and what was fetched.
+"""Endpoints: where devices and their servers are managed, with which login; what was asked, and what was fetched.
 
 Foreign keys to other rooms are not enforced by the database: management may be switched off again, and then none
 of its code sees that a group or job goes.
@@ -14,9 +14,9 @@ from accounts.models import Group, User
 from accounts.scope import ScopedQuerySet
 from devices import mac
 from jobs.models import Job
+from locations.models import Location
 from management import secrets
 from management.drivers.base import Kind, Target, TlsPolicy
-from management.drivers.mediant import DRIVERS
 
 
 class TlsCheck(models.TextChoices):
@@ -33,12 +33,15 @@ class EndpointQuerySet(ScopedQuerySet["Endpoint"]):
 
 
 class Endpoint(models.Model):
-    """The management interface of one device of a group."""
+    """The management interface of one device of a group, or of the server that one of its locations is."""
 
     group = models.ForeignKey(Group, models.CASCADE, db_constraint=False, related_name="+")
-    driver = models.CharField(max_length=20, choices=[(name, name) for name in DRIVERS])
+    driver = models.CharField(max_length=20)  # of drivers/catalogue.py
     base_url = models.CharField("base URL", max_length=300)
-    mac = models.CharField("MAC", max_length=12)
+    mac = models.CharField("MAC", max_length=12, default="", blank=True)  # of a device
+    location = models.ForeignKey(  # of a server
+        Location, models.CASCADE, null=True, blank=True, db_constraint=False, related_name="+"
+    )
     tls_policy = models.CharField(max_length=11, choices=TlsCheck, default=TlsCheck.SYSTEM)
     tls_ca = models.TextField(default="", blank=True)
     tls_fingerprint = models.CharField(max_length=64, default="", blank=True)
@@ -53,6 +56,10 @@ class Endpoint(models.Model):
         default=False, editable=False
     )  # not asked again by itself: it may lock out
 
+    # Which process speaks with the device now, and for how long at most: see leases.py.
+    leased_by = models.CharField(max_length=60, default="", editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+
     # The one job that does its operations, one after the other; only while there are some.
     job = models.ForeignKey(Job, models.SET_NULL, null=True, db_constraint=False, related_name="+", editable=False)
 
@@ -61,19 +68,26 @@ class Endpoint(models.Model):
     class Meta:
         default_permissions = ()
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["group", "mac"], name="endpoint_of_device_once"),
+            models.UniqueConstraint(fields=["group", "mac"], name="endpoint_of_device_once", condition=~Q(mac="")),
+            models.UniqueConstraint(fields=["location"], name="endpoint_of_location_once"),
             models.CheckConstraint(
-                name="endpoint_mac_is_12_hex_digits", condition=Q(mac__regex=r"^[0-9A-F]{12}\Z")
+                name="endpoint_of_device_or_location",
+                condition=Q(mac__regex=r"^[0-9A-F]{12}\Z", location=None) | Q(mac="", location__isnull=False),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{mac.display(self.mac)} {self.base_url}"
+        return f"{mac.display(self.mac) if self.mac else 'server'} {self.base_url}"
+
+    @property
+    def of_location(self) -> Q:
+        """What finds the location whose server this is, as long as it is one of the group."""
+        return Q(pk=self.location_id or 0, group=self.group_id)
 
     @property
     def is_of_another_device(self) -> bool:
         """Whether the device said another MAC than the linked one: the address was given to another box."""
-        return self.seen_mac not in ("", self.mac)
+        return bool(self.mac) and self.seen_mac not in ("", self.mac)
 
     @property
     def target(self) -> Target:
@@ -105,6 +119,7 @@ class OperationState(models.TextChoices):
     WAITING = "waiting"
     RUNNING = "running"
     SENT = "sent"  # a write may have left
+    PARKED = "parked"  # waits for a person, and not in the way of others
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"  # a write was sent, and neither answer nor reading tell what became of it
@@ -137,6 +152,7 @@ class Operation(models.Model):
     vendor_status = models.PositiveIntegerField(null=True)
     verified = models.BooleanField(null=True)
     result = models.JSONField(null=True)
+    steps = models.JSONField(default=list)  # of a guided flow: what was done, in order
 
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
@@ -180,6 +196,23 @@ class Artefact(models.Model):
     data = models.BinaryField()
 
     objects = ArtefactQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Upload(models.Model):
+    """A file that a device was told to push here: once, and not for long. The address is known to it alone."""
+
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the secret part of the address
+    operation = models.ForeignKey(Operation, models.CASCADE, related_name="uploads")
+    kind = models.CharField(max_length=30)
+    name = models.CharField(max_length=120)
+    expires_at = models.DateTimeField()
+    arrived_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()

@@ -119,6 +119,11 @@ class Transport:
         self._target, self._rules = target, rules
         self._before_write, self.pause = before_write, pause
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the device is asked by HTTPS."""
+        return self._target.base_url.startswith("https:")
+
     def read(
         self,
         path: str,
@@ -153,17 +158,20 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        content_type: str = "application/octet-stream",
         file: tuple[str, bytes] | None = None,
         seconds: float,
         cap: int = MAX_JSON,
         changes: bool = True,
     ) -> Answer:
-        """POST or PUT, sent once; tried again only while no connection came about. Raises DeviceError.
+        """POST, PUT or DELETE, sent once; tried again only while no connection came about. Raises DeviceError.
 
         `file` is sent as the part named `file` of a form, `content` as it is, `json` as JSON. Without `changes` it
         is a question that happens to be no GET: nothing is at stake if its answer is lost.
         """
-        request = self._request(method, path, query=query, json=json, content=content, file=file)
+        request = self._request(
+            method, path, query=query, json=json, content=content, content_type=content_type, file=file
+        )
         if not changes:
             return self._send(request, seconds, cap, writes=False)
         for wait in (*PAUSES, None):
@@ -184,6 +192,7 @@ class Transport:
         query: Mapping[str, Any] | None,
         json: Any = None,
         content: bytes | None = None,
+        content_type: str = "",
         file: tuple[str, bytes] | None = None,
     ) -> httpx.Request:
         target = self._target
@@ -198,7 +207,7 @@ class Transport:
             "User-Agent": "phone-redirect-service",
         }
         if content is not None:
-            headers["Content-Type"] = "application/octet-stream"
+            headers["Content-Type"] = content_type
         files = {"file": (file[0], file[1], "application/octet-stream")} if file is not None else None
         url = target.base_url.rstrip("/") + path
         request = httpx.Request(

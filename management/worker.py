@@ -6,7 +6,6 @@ of it, or it stays unknown.
 
 import base64
 import contextlib
-import hashlib
 import json
 import logging
 import threading
@@ -21,18 +20,20 @@ from django.utils import timezone
 from devices.models import Device
 from jobs import runner
 from jobs.models import Job, JobState
-from management import secrets
+from locations.models import Location
+from management import certification, leases, provisioning, secrets
 from management.addresses import Rules
-from management.drivers.base import VERBS, DeviceError, Driver, File, Kind, Result
-from management.drivers.mediant import DRIVERS
-from management.models import UNFINISHED, Artefact, Endpoint, Operation, OperationState
+from management.drivers.base import VERBS, DeviceError, Driver, Kind, Receiver, Result
+from management.drivers.catalogue import DRIVERS
+from management.models import UNFINISHED, Endpoint, Operation, OperationState
+from management.receiver import PushReceiver
+from management.storage import keep, keep_summary
 from management.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-BUSY_FOR, BUSY_STEP = timedelta(minutes=5), timedelta(seconds=15)
+LEASE_STEP = timedelta(seconds=1)
 HEARTBEAT = 10.0  # seconds; a job that is silent for a minute is taken for dead
-ARTEFACT_DAYS = timedelta(days=90)
 
 
 def rules() -> Rules:
@@ -42,20 +43,28 @@ def rules() -> Rules:
     )
 
 
-def driver_of(endpoint: Endpoint, **transport: Any) -> Driver:
+def driver_of(endpoint: Endpoint, receiver: Receiver | None = None, **transport: Any) -> Driver:
     """The driver of an endpoint, ready to ask; raises DeviceError if its login cannot be read."""
     try:
         target = endpoint.target
     except secrets.SecretUnreadable as error:
         raise DeviceError(Kind.PRECONDITION, f"{error} Set the login anew.") from error
-    return DRIVERS[endpoint.driver](Transport(target, rules(), **transport), secret=target.secret)
+    driver = DRIVERS[endpoint.driver]
+    return driver(Transport(target, rules(), **transport), secret=target.secret, receiver=receiver)
 
 
 def run(job: Job) -> None:
     """The work of an endpoint's job: its operations, the oldest first, until none is left."""
-    with _heartbeats(job):
-        while (operation := _take(job)) is not None:
-            _do(job, operation)
+    try:
+        with _heartbeats(job):
+            while (operation := _take(job)) is not None:
+                _do(job, operation)
+    finally:
+        leases.give_back(job.payload["endpoint"], _holder(job))
+
+
+def _holder(job: Job) -> str:
+    return f"job {job.pk}"
 
 
 def _take(job: Job) -> Operation | None:
@@ -73,6 +82,8 @@ def _take(job: Job) -> Operation | None:
             Endpoint.objects.filter(pk=job.payload["endpoint"], job=job).update(job=None)
             runner.finish(job)
             return None
+        if not leases.take(operation.endpoint_id, _holder(job), leases.FOR_A_JOB):
+            raise runner.TryLater("Another process is asking the device.", LEASE_STEP)
         if operation.state != OperationState.SENT:
             operation.state = OperationState.RUNNING
             operation.attempts += 1
@@ -84,18 +95,23 @@ def _take(job: Job) -> Operation | None:
 
 def _do(job: Job, operation: Operation) -> None:
     endpoint, verb = operation.endpoint, operation.verb
+    if verb == "certify":
+        _certify(job, operation)
+        return
     driver: Driver
     interrupted = operation.state == OperationState.SENT  # the process that sent it has died
     try:
         arguments = _arguments(operation)
-        driver = driver_of(endpoint, before_write=lambda: _mark_sent(job, operation, driver))
+        receiver = PushReceiver(operation)
+        driver = driver_of(endpoint, receiver, before_write=lambda: _mark_sent(job, operation, driver))
         if interrupted:
             raise DeviceError(Kind.UNKNOWN_OUTCOME, "The worker ended before the answer came.", sent=True)
         if VERBS[verb].writes:
             check_identity(endpoint, driver)
-        result = driver.do(verb, arguments)
+        _check_pause(operation, driver, arguments)
+        result = provisioning.compared(endpoint, verb, driver.do(verb, arguments))
     except DeviceError as error:
-        if error.kind is Kind.BUSY and timezone.now() < (operation.started_at or timezone.now()) + BUSY_FOR:
+        if error.kind is Kind.BUSY and _is_worth_waiting(operation):
             _wait_until_idle(job, operation, error)
         elif error.sent:
             _settle(job, operation, error, driver, arguments)
@@ -113,6 +129,38 @@ def _do(job: Job, operation: Operation) -> None:
         _finish(job, operation, OperationState.DONE, result=result)
 
 
+def _certify(job: Job, operation: Operation) -> None:
+    """The guided flow, which keeps for itself how far it is."""
+
+    def save() -> None:
+        with transaction.atomic():
+            _update(operation, steps=operation.steps)
+            runner.fence(job, done=job.done)
+
+    flow: certification.Flow
+    try:
+        driver = driver_of(operation.endpoint, before_write=lambda: flow.before_write())
+        check_identity(operation.endpoint, driver)
+        flow = certification.Flow(operation, driver, operation.arguments, save)
+        result = flow.run()
+    except certification.Parked:
+        _park(job, operation)
+    except DeviceError as error:
+        if error.kind is Kind.BUSY and _is_worth_waiting(operation):
+            _wait_until_idle(job, operation, error)
+        state = OperationState.UNKNOWN if error.kind is Kind.UNKNOWN_OUTCOME else OperationState.FAILED
+        _finish(job, operation, state, error=error)
+    else:
+        _finish(job, operation, OperationState.DONE, result=result)
+
+
+def _park(job: Job, operation: Operation) -> None:
+    """Let those behind it go on until a person brings what is missing."""
+    with transaction.atomic():
+        _update(operation, state=OperationState.PARKED, kind="", message="", started_at=None)
+        runner.fence(job, done=job.done)
+
+
 def _arguments(operation: Operation) -> dict[str, Any]:
     """The arguments as the driver takes them; raises DeviceError."""
     try:
@@ -125,6 +173,10 @@ def _arguments(operation: Operation) -> dict[str, Any]:
 
 def check_identity(endpoint: Endpoint, driver: Driver) -> None:
     """Raises DeviceError if the device at the address is not the linked one, which is kept in mind."""
+    if driver.is_server:
+        if not Location.objects.filter(endpoint.of_location).exists():
+            raise DeviceError(Kind.PRECONDITION, "The location is no longer one of the endpoint's group.")
+        return
     if not Device.objects.filter(mac=endpoint.mac, group=endpoint.group_id).exists():
         raise DeviceError(Kind.PRECONDITION, "The device is no longer one of the endpoint's group.")
     seen = driver.identity().data["mac"] or ""
@@ -150,7 +202,23 @@ def _wait_until_idle(job: Job, operation: Operation, error: DeviceError) -> None
     with transaction.atomic():
         _update(operation, state=OperationState.WAITING, kind=error.kind, message=str(error), sent_at=None)
         runner.fence(job, done=job.done)
-    raise runner.TryLater(str(error), BUSY_STEP)
+    raise runner.TryLater(str(error), timedelta(seconds=DRIVERS[operation.endpoint.driver].busy_step))
+
+
+def _check_pause(operation: Operation, driver: Driver, arguments: Mapping[str, Any]) -> None:
+    """Raises DeviceError (busy) if the device would not take this so soon after the last of its kind."""
+    seconds = driver.pause_between(operation.verb, arguments)
+    if not seconds:
+        return
+    since = timezone.now() - timedelta(seconds=seconds)
+    alike = operation.endpoint.operations.filter(verb=operation.verb, sent_at__gt=since)
+    if alike.filter(arguments__path=operation.arguments["path"]).exclude(pk=operation.pk).exists():
+        raise DeviceError(Kind.BUSY, f"The device takes this once in {seconds:.0f} seconds.")
+
+
+def _is_worth_waiting(operation: Operation) -> bool:
+    driver = DRIVERS[operation.endpoint.driver]
+    return timezone.now() < (operation.started_at or timezone.now()) + timedelta(seconds=driver.busy_for)
 
 
 def _settle(
@@ -202,33 +270,6 @@ def _update(operation: Operation, **values: Any) -> None:
     operation.save(update_fields=values.keys())
 
 
-def keep(endpoint: Endpoint, file: File, operation: Operation | None = None) -> Artefact:
-    """Keep a file of a device, encrypted."""
-    now = timezone.now()
-    return Artefact.objects.create(
-        endpoint=endpoint,
-        operation=operation,
-        kind=file.kind,
-        name=file.name,
-        size=len(file.content),
-        sha256=hashlib.sha256(file.content).hexdigest(),
-        firmware=file.firmware,
-        created_at=now,
-        expires_at=now + ARTEFACT_DAYS,
-        data=secrets.encrypt(file.content),
-    )
-
-
-def keep_summary(endpoint: Endpoint, parts: dict[str, Any]) -> None:
-    """Keep what a device said of itself when it was last asked."""
-    identity = parts["identity"]
-    values: dict[str, Any] = {"summary": parts, "refreshed_at": timezone.now()}
-    if identity["ok"] and identity["data"]["mac"]:
-        values["seen_mac"] = identity["data"]["mac"]
-    values["login_refused"] = identity.get("kind") == Kind.UNAUTHENTICATED
-    Endpoint.objects.filter(pk=endpoint.pk).update(**values)
-
-
 @contextlib.contextmanager
 def _heartbeats(job: Job) -> Iterator[None]:
     """Tell that this attempt lives, however long a device takes: by a thread, as requests block this one."""
@@ -240,6 +281,7 @@ def _heartbeats(job: Job) -> Iterator[None]:
                 ours = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
                 try:
                     ours.update(heartbeat=timezone.now())
+                    leases.renew(job.payload["endpoint"], _holder(job), leases.FOR_A_JOB)
                 except Exception as error:
                     logger.warning("%s: no heartbeat: %s", job, error)
         finally:

@@ -95,6 +95,14 @@ def fernet_keys(name: str) -> list[str]:
     return keys
 
 
+def https_address(name: str, *, or_http: bool) -> str:
+    """The https address of a server without a slash at its end, or nothing; http for trials alone."""
+    text: str = env.str(name, default="").rstrip("/")
+    if text and not text.startswith(("https://", "http://") if or_http else ("https://",)):
+        raise ImproperlyConfigured(f"{name}={text} must begin with https:// and a host.")
+    return text
+
+
 SECRET_KEY = secret("SECRET_KEY")
 JWT_SIGNING_KEY = secret("JWT_SIGNING_KEY")
 if JWT_SIGNING_KEY == SECRET_KEY:
@@ -142,6 +150,14 @@ CLAIM_FOREIGN_ALERT = number("CLAIM_FOREIGN_ALERT", 50)
 MANAGEMENT_NETWORKS = networks("MANAGEMENT_NETWORKS")
 MANAGEMENT_PORTS = ports("MANAGEMENT_PORTS", "80,443")
 MANAGEMENT_LOOPBACK = flag("MANAGEMENT_LOOPBACK", default=False)
+# Where devices reach this service with files that they push.
+MANAGEMENT_RECEIVER = https_address("MANAGEMENT_RECEIVER", or_http=MANAGEMENT_LOOPBACK)
+# Whether raw calls may also control calls, and read what is a person's own.
+MANAGEMENT_CALL_CONTROL = flag("MANAGEMENT_CALL_CONTROL", default=False)
+# The CA that signs requests of devices, where there is one: files in PEM, and how long a certificate is good.
+MANAGEMENT_CA_CERTIFICATE = env.str("MANAGEMENT_CA_CERTIFICATE", default="")
+MANAGEMENT_CA_KEY = env.str("MANAGEMENT_CA_KEY", default="")
+MANAGEMENT_CA_DAYS = number("MANAGEMENT_CA_DAYS", 730, least=1)
 # What logins of devices are encrypted with: the first encrypts, all decrypt.
 MANAGEMENT_KEYS = fernet_keys("MANAGEMENT_KEYS") if MANAGEMENT_NETWORKS else []
 
@@ -204,6 +220,7 @@ MIDDLEWARE = [
 # What a body may have in octets; by the beginning of the path, what takes more.
 MAX_BODY = 512 * 1024
 LARGER_BODIES = dict.fromkeys(["/admin/devices/device/import/", "/api/v1/imports"], 21_000_000)  # 100,000 devices
+LARGER_BODIES["/uploads/"] = 16_000_000  # a configuration, or captured packets
 
 ROOT_URLCONF = "redirect.urls"
 WSGI_APPLICATION = "redirect.wsgi.application"

@@ -9,6 +9,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from api import exceptions
+from api.urls import uploads
 from desk import error_pages
 from operations import health, metrics, start_page
 
@@ -30,6 +31,7 @@ handler404, handler500 = by_face("handler404"), by_face("handler500")
 urlpatterns = [
     path("", start_page.page),
     path("api/v1/", include("api.urls")),
+    *uploads(),
     path("healthz", health.healthz),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics),

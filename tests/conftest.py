@@ -21,7 +21,7 @@ from devices.models import Access, Device, Import, ImportState, Outcome
 from devices.reconcile import RowOutcome
 from jobs import runner
 from locations.models import Location
-from management import secrets, worker
+from management import secrets, storage
 from management.drivers.base import File
 from management.models import Credential, Endpoint, Operation, OperationState
 
@@ -128,7 +128,17 @@ def make_endpoint(device: Device, base_url: str = "https://127.0.0.1:1", **attri
     for verb in ("alarms", "tls_contexts"):
         done = {"state": OperationState.DONE, "result": {}, "finished_at": timezone.now()}
         Operation.objects.create(endpoint=endpoint, verb=verb, **done)
-    worker.keep(endpoint, File("csr", "x.csr", b"a file"))
+    storage.keep(endpoint, File("csr", "x.csr", b"a file"))
+    return endpoint
+
+
+def make_server(location: Location) -> Endpoint:
+    """The management interface of a location's server, at which nothing listens, with what it said once."""
+    values = {"driver": "sipxcom", "base_url": "https://127.0.0.1:1", "location": location}
+    endpoint = Endpoint.objects.create(group_id=location.group_id, **values)
+    Credential.objects.create(endpoint=endpoint, user_name="superadmin", secret=secrets.encrypt(b"a password"))
+    done = {"state": OperationState.DONE, "result": {"phones": [], "registered": []}}
+    Operation.objects.create(endpoint=endpoint, verb="consistency", finished_at=timezone.now(), **done)
     return endpoint
 
 

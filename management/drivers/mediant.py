@@ -22,6 +22,7 @@ from management.drivers.mediant_http import (
 )
 from management.redaction import HIDDEN, redact
 
+FOLDERS = ("/api", V1, f"{V1}/actions", f"{V1}/files", f"{V1}/alarms")
 _MAC_OF_SCRIPT = re.compile(r"GROUP_1 - ((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})")
 
 
@@ -43,8 +44,8 @@ class Mediant(MediantHttp):
             )
         return Result(_identity(status, mac=mac, serial=status.get("serialNumber"), source="status"))
 
-    def status(self) -> Result:
-        """LTRT-41762, chapter 9."""
+    def status(self, tree: bool = False) -> Result:
+        """LTRT-41762, chapter 9; with `tree`, what the device lists by chapters 4, 5, 6 and 8."""
         status = self._status or self._fresh_status()
         shown = {
             "state": status.get("operationalState"),
@@ -53,6 +54,8 @@ class Mediant(MediantHttp):
             "ready": status.get("operationalState") == "UNLOCKED",
             "driverGuess": "mediant-7.2" if "macAddress" in status else "mediant-7.0",
         }
+        if tree:
+            shown["tree"] = {path: self._get(path) for path in FOLDERS}
         return Result(shown | {"raw": status})
 
     def _fresh_status(self) -> dict[str, Any]:
@@ -235,12 +238,19 @@ class Mediant(MediantHttp):
         match verb:
             case "restart" if arguments.get("mode", "immediate") == "immediate":
                 return self._is_back(before.get("upTime"))
+            case "tls_key_generate":
+                return self._has_new_key(context, int(arguments["bits"]), before.get("size"))
             case "tls_cert_put":
                 return self._holds(f"{tls_path(context)}/certificate", str(arguments["pem"]))
             case "tls_trust_add" | "tls_trust_replace":
                 return self._holds(f"{tls_path(context)}/trustedRoot", str(arguments["pem"]))
             case _:
                 return None
+
+    def _has_new_key(self, context: str, bits: int, before: Any) -> bool | None:
+        """By its size: None if it was the same before."""
+        size = self._get(f"{tls_path(context)}/privateKey").get("size")
+        return None if size == before == bits else size == bits
 
 
 class OldMediant(Mediant):
@@ -282,6 +292,3 @@ def _identity(status: Mapping[str, Any], *, mac: str | None, serial: Any, source
         "firmware": status.get("versionID"),
         "source": source,
     }
-
-
-DRIVERS: Mapping[str, type[Mediant]] = {driver.name: driver for driver in (Mediant, OldMediant)}

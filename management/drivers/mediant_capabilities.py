@@ -5,7 +5,7 @@ Weak values that the device would take, and takes by default, are not offered: k
 
 from collections.abc import Mapping
 
-from management.drivers.base import Argument, Capability, Support
+from management.drivers.base import PASSTHROUGH, Argument, Capability, Support
 
 CONTEXT = Argument(most=20)
 PEM = Argument(required=True, most=100_000)
@@ -42,7 +42,7 @@ _NO_TLS = "Firmware 7.0 has no files of TLS contexts; it came with 7.2."
 OF_7_2: Mapping[str, Capability] = {
     "probe": _native(),
     "identity": _native(),
-    "status": _native(),
+    "status": _native("With `tree`, also the addresses that the device lists.", tree=Argument(bool)),
     "provisioning": _none("The device does not tell where it was provisioned from."),
     "lines": _none("The device does not tell of registrations."),
     "resync": _none("The device has no such action; a restart is the nearest."),
@@ -63,6 +63,7 @@ OF_7_2: Mapping[str, Capability] = {
         content=Argument(required=True, secret=True),
         incremental=Argument(bool, required=True),
     ),
+    "passthrough": PASSTHROUGH,
     "run_cli": _native(
         "Configuration and show commands; none that asks back or takes long.",
         script=Argument(required=True, secret=True, most=100_000),
@@ -87,6 +88,13 @@ OF_7_2: Mapping[str, Capability] = {
         level=Argument(choices=("admin", "operator", "monitor")),
         sessionTimeout=Argument(int, least=10, most=86_400),
     ),
+    "certify": _native(
+        "Guided: key, request, certificate, installation, trust, saving, and proof that the redirect accepts it.",
+        bits=Argument(int, choices=(2048, 4096)),
+        signatureAlgorithm=Argument(choices=("sha256", "sha512")),
+        trust=Argument(most=100_000),
+        **{name: argument for name, argument in SUBJECT.items() if name != "subjectName"},
+    ),
     "tls_contexts": _native(),
     "tls_key_generate": _native(context=CONTEXT, bits=Argument(int, choices=(2048, 4096))),
     "tls_key_put": _native(
@@ -104,7 +112,10 @@ OF_7_2: Mapping[str, Capability] = {
 }
 
 OF_7_0: Mapping[str, Capability] = {
-    **{verb: _none(_NO_TLS) if verb.startswith("tls_") else capability for verb, capability in OF_7_2.items()},
+    **{
+        verb: _none(_NO_TLS) if verb.startswith(("tls_", "certify")) else capability
+        for verb, capability in OF_7_2.items()
+    },
     "identity": _partial("The MAC is read by a show command."),
     "file_put": _partial(_SMALL, slot=Argument(required=True, choices=SLOTS_7_0), content=FILE),
     "ui_token": _none("Firmware 7.0 has no tokens; they came with 7.2."),

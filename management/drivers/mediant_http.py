@@ -1,7 +1,6 @@
 """How a Mediant is asked, and what its answers mean. Source: LTRT-41762, chapters 2, 6.1 and 12."""
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,13 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from management.drivers import restart
 from management.drivers.base import DeviceError, Driver, Kind
 from management.redaction import redact
 from management.transport import MAX_FILE, Answer, Transport
 
 V1 = "/api/v1"
 QUICK, CONFIG, FILES = 15.0, 60.0, 600.0  # seconds until an answer must be whole
-BACK_WITHIN, BACK_STEP = 300.0, 2.0  # after a reset
 
 KINDS = {
     400: Kind.INVALID,
@@ -32,36 +31,21 @@ KINDS = {
 class MediantHttp(Driver):
     """The base of both firmwares' drivers."""
 
-    def __init__(self, transport: Transport, *, secret: str = "") -> None:
-        self._transport, self._secret = transport, secret
-        self._status: dict[str, Any] | None = None
-        self.back_within, self.back_step = BACK_WITHIN, BACK_STEP
+    _transport: Transport
+    _status: dict[str, Any] | None = None
 
     def _holds(self, path: str, pem: str) -> bool | None:
         wanted, found = (fingerprints(text) for text in (pem.encode(), self._download(path, QUICK)))
         return wanted <= found if wanted else None
 
     def _is_back(self, up_time: int | None = None) -> bool | None:
-        """Wait for the device to go down and to answer again; None if it was never seen to go.
-
-        A connection that is refused right after a reset was asked for is a sign of success.
-        """
         if up_time is None:
             up_time = (self._status or {}).get("systemUpTime")
-        until, is_down = time.monotonic() + self.back_within, False
-        while time.monotonic() < until:
-            try:
-                status = json_object(self._checked(self._transport.read(f"{V1}/status", seconds=QUICK, pauses=())))
-            except DeviceError as error:
-                if error.kind not in (Kind.UNREACHABLE, Kind.TIMEOUT, Kind.TLS, Kind.PROTOCOL, Kind.DEVICE_FAILED):
-                    raise
-                is_down = True
-            else:
-                now = status.get("systemUpTime")
-                if is_down or (isinstance(now, int) and isinstance(up_time, int) and now < up_time):
-                    return True
-            self._transport.pause(self.back_step)
-        return False if is_down else None
+        return restart.is_back(self._transport.pause, self._read_up_time, up_time)
+
+    def _read_up_time(self) -> Any:
+        answer = self._checked(self._transport.read(f"{V1}/status", seconds=QUICK, pauses=()))
+        return json_object(answer).get("systemUpTime")
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         for tries in (1, 2):
@@ -88,6 +72,9 @@ class MediantHttp(Driver):
 
     def _upload(self, path: str, name: str, content: bytes, seconds: float, **more: Any) -> dict[str, Any]:
         return self._write("PUT", path, file=(name, content), seconds=seconds, **more)
+
+    def check_answer(self, answer: Answer) -> None:
+        self._checked(answer)
 
     def _checked(self, answer: Answer) -> Answer:
         if answer.status in (200, 201, 204):

@@ -31,6 +31,7 @@ from tests.conftest import (
     make_key,
     make_location,
     make_operator,
+    make_server,
     make_user,
 )
 from tests.routes import ROUTES
@@ -448,6 +449,10 @@ CASES = [
             ("config_save", "administer endpoints"), ("tls_key_generate", "administer endpoints"),
         )
     ),
+    Case(
+        "POST", "management/endpoints/<int:id>/passthrough", "administer endpoints", 202, 404, path=of_endpoint,
+        body=lambda *_: {"method": "GET", "path": "/api/v1/status"},
+    ),
     # 502: nothing listens there.
     Case(
         "POST", "management/endpoints/<int:id>/uiToken", "administer endpoints", 502, 404, path=of_endpoint,
@@ -460,6 +465,16 @@ CASES = [
         "GET", "management/endpoints/<int:id>/artefacts/<int:artefact>", "administer endpoints", 200, 204,
         path=of_endpoint,
     ),
+    Case("GET", "locations/<int:id>/consistency", "view", 200, 204, path=of_location),
+    Case(
+        "POST", "management/endpoints", "administer endpoints", 201, 400, "locationId", same_group=400,
+        body=lambda t, base: new_endpoint(groupId=base.group, driver="sipxcom", locationId=t.unused),
+    ),
+    *(
+        Case("POST", f"management/operations/<int:id>/{what}", "administer endpoints", 409, 404, path=of_operation,
+             body=lambda *_, body=body: body)
+        for what, body in (("certificate", {"certificate": "x"}), ("resume", {}))
+    ),
     Case("GET", "management/operations", "view", 200),
     Case("GET", "management/operations/<int:id>", "view", 200, 204, path=of_operation),
 ]  # fmt: skip
@@ -468,7 +483,7 @@ CASES = [
 
 API = "api/v1/"
 # Not of the API: for machines that watch over the service, and for people in the admin.
-OUTSIDE_API = {"", "healthz", "readyz", "metrics", "admin", "admin/"}
+OUTSIDE_API = {"uploads/<str:token>", "", "healthz", "readyz", "metrics", "admin", "admin/"}
 
 API_ROUTES = [route.removeprefix(API) for route in ROUTES if route.startswith(API)]
 
@@ -559,6 +574,7 @@ def world(db: None) -> World:
         make_access(device)
         managed = make_device(group)
         endpoint = make_endpoint(managed)
+        make_server(location)
         operation = endpoint.operations.latest("id")
         targets[name] = Target(
             group=group.pk,

@@ -179,6 +179,7 @@ def make_rows(cast: Cast, number: int) -> None:
         ("/keys", {"filter": "(search~'1',lastAddress='')", "sort": "groupName,-lastUsed"}),
         ("/management/endpoints", {}),
         ("/management/endpoints", {"filter": "(driver~'7',loginRefused=false)", "sort": "-baseUrl"}),
+        ("/management/endpoints", {"filter": "(locationId=0)"}),
         ("/management/operations", {}),
         ("/audit", {}),
         ("/audit", {"filter": "(user!='x',object~'o',mac!='00908F000000')", "sort": "-user,address"}),

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import IntegrityError, OperationalError, connection
 from django.test import AsyncClient
 from pytest_django.fixtures import Settings
@@ -18,8 +22,9 @@ from audit.models import Entry, EntryObject, Event
 from devices import bulk
 from devices.models import Device, Import
 from locations.models import Location
-from management.models import Endpoint
+from management.models import Endpoint, OperationState
 from redirect.db import transactions
+from tests.certificates import make_ca, named, pem
 from tests.conftest import (
     PASSWORD,
     Api,
@@ -123,6 +128,27 @@ def of_endpoint(world: World) -> int:
     return world.endpoint.pk
 
 
+def certificate_of_flow(world: World) -> dict[str, Any]:
+    """A flow that waits for a certificate; the body that brings it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder(named(CN=MACS[0])).sign(key, SHA256())
+    csr = request.public_bytes(Encoding.PEM).decode()
+    world.endpoint.operations.create(
+        verb="certify", state=OperationState.PARKED, steps=[{"step": "request", "state": "done", "csr": csr}]
+    )
+    return {"certificate": pem(make_ca("CA").issue(request.subject, key=request)[0])}
+
+
+def failed_flow(world: World) -> dict[str, Any]:
+    """A flow that failed."""
+    world.endpoint.operations.create(verb="certify", state=OperationState.FAILED)
+    return {}
+
+
+def of_flow(world: World) -> int:
+    return world.endpoint.operations.filter(verb="certify").latest("id").pk
+
+
 @dataclass(frozen=True)
 class Write:
     """A request that succeeds, and the event of its one entry (None: it writes nothing that is told)."""
@@ -158,6 +184,10 @@ WRITES = [
     Write("POST", "management/endpoints/<int:id>/probe", Event.CHANGED, id=of_endpoint),
     Write("POST", "management/endpoints/<int:id>/operations", Event.CHANGED, lambda w: {"verb": "restart"},
           of_endpoint),
+    Write("POST", "management/endpoints/<int:id>/passthrough", Event.CHANGED,
+          lambda w: {"method": "GET", "path": "/api/v1/status"}, of_endpoint),
+    Write("POST", "management/operations/<int:id>/certificate", Event.CHANGED, certificate_of_flow, of_flow),
+    Write("POST", "management/operations/<int:id>/resume", Event.CHANGED, failed_flow, of_flow),
     Write("POST", "management/endpoints/<int:id>/uiToken", Event.CHANGED, id=of_endpoint),
     Write("POST", "keys", Event.CREATED,
           lambda w: {"name": "Import", "group": w.cast.provider.pk, "permissionLevel": "Operator"}),

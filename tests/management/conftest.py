@@ -8,10 +8,12 @@ import pytest
 
 from accounts.models import Level
 from management.models import Endpoint
-from tests.conftest import Api, Cast, make_device, make_user, run_due_jobs
+from tests.conftest import Api, Cast, make_device, make_location, make_user, run_due_jobs
 from tests.simulators.mediant import Mediant
 from tests.simulators.mediant_tls import new_key
-from tests.simulators.server import Served
+from tests.simulators.poly import PolyTrio
+from tests.simulators.server import Authority, Served
+from tests.simulators.sipxcom import Sipxcom
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,16 @@ class Managed:
         return self.served.device
 
     @property
+    def phone(self) -> PolyTrio:
+        assert isinstance(self.served.device, PolyTrio)
+        return self.served.device
+
+    @property
+    def server(self) -> Sipxcom:
+        assert isinstance(self.served.device, Sipxcom)
+        return self.served.device
+
+    @property
     def path(self) -> str:
         return f"/management/endpoints/{self.endpoint.pk}"
 
@@ -83,9 +95,14 @@ class Managed:
 def manage(cast: Cast, served: Served, driver: str, **more: Any) -> Managed:
     """Register a simulated device by the API."""
     device = served.device
-    assert isinstance(device, Mediant)
-    device.users = {"Admin": (PASSWORD_OF_DEVICE, "Security Administrator")}
-    make_device(cast.provider, device.mac)
+    user, (_, level) = next(iter(device.users.items()))
+    device.users[user] = (PASSWORD_OF_DEVICE, level)
+    subject: dict[str, Any]
+    if isinstance(device, Mediant | PolyTrio):
+        make_device(cast.provider, device.mac)
+        subject = {"mac": device.mac}
+    else:
+        subject = {"locationId": make_location(cast.provider, "https://pbx.example/provision/").pk}
     callers = [
         Api(make_user(cast.provider, level)) for level in (Level.ADMINISTRATOR, Level.OPERATOR, Level.MONITOR)
     ]
@@ -93,8 +110,8 @@ def manage(cast: Cast, served: Served, driver: str, **more: Any) -> Managed:
         "groupId": cast.provider.pk,
         "driver": driver,
         "baseUrl": served.url,
-        "mac": device.mac,
-        "userName": "Admin",
+        **subject,
+        "userName": user,
         "password": PASSWORD_OF_DEVICE,
         "allowHttp": True,
     }
@@ -115,9 +132,35 @@ def managed_old(cast: Cast, old_mediant: Served) -> Managed:
     return manage(cast, old_mediant, "mediant-7.0")
 
 
+@pytest.fixture
+def trio() -> Iterator[Served]:
+    """A Poly Trio."""
+    with Served(PolyTrio()) as served:
+        yield served
+
+
+@pytest.fixture
+def managed_trio(cast: Cast, trio: Served) -> Managed:
+    """A Poly Trio with an endpoint."""
+    return manage(cast, trio, "poly-trio")
+
+
+@pytest.fixture
+def managed_server(cast: Cast, authority: Authority) -> Iterator[Managed]:
+    """A sipXcom with an endpoint of a location."""
+    with Served(Sipxcom(), authority=authority) as served:
+        yield manage(cast, served, "sipxcom", tlsPolicy="ca", tlsCA=authority.pem)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The CA of devices that speak HTTPS."""
+    return Authority()
+
+
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two tries, and until a device that restarts is asked again."""
     monkeypatch.setattr("management.transport.PAUSES", (0.0, 0.0))
-    monkeypatch.setattr("management.drivers.mediant_http.BACK_STEP", 0.02)
-    monkeypatch.setattr("management.drivers.mediant_http.BACK_WITHIN", 5.0)
+    monkeypatch.setattr("management.drivers.restart.BACK_STEP", 0.02)
+    monkeypatch.setattr("management.drivers.restart.BACK_WITHIN", 5.0)

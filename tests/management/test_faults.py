@@ -9,7 +9,7 @@ from django_tasks_db.models import DBTaskResult
 
 from jobs.models import Job
 from management.drivers.base import Kind
-from management.drivers.mediant import DRIVERS
+from management.drivers.catalogue import DRIVERS
 from management.models import Operation
 from tests.certificates import make_ca, pem
 from tests.conftest import run_due_jobs
@@ -107,7 +107,7 @@ def close_after_identity(managed: Managed) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES.items())
 def test_what_a_device_refuses(either: Managed, status: int, kind: Kind, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("management.worker.BUSY_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr("management.drivers.base.Driver.busy_for", -1.0)
     answered = either.device.answer
 
     def answer(request: Request) -> Any:
@@ -125,7 +125,7 @@ def test_what_a_device_refuses(either: Managed, status: int, kind: Kind, monkeyp
 
 @pytest.mark.parametrize(("fault", "state"), [("drop-after", "done"), ("drop-before", "unknown")])
 def test_a_restart_whose_answer_is_missing(managed: Managed, fault: str, state: str, monkeypatch: Any):
-    monkeypatch.setattr("management.drivers.mediant_http.BACK_WITHIN", 1.5)
+    monkeypatch.setattr("management.drivers.restart.BACK_WITHIN", 1.5)
     managed.device.faults.append(Fault(fault, path="/api/v1/actions/reset"))
     operation = managed.do("restart")
     assert (operation["state"], operation["verified"]) == (state, True if state == "done" else None)
@@ -165,7 +165,7 @@ def run_now() -> None:
 
 
 def test_a_device_that_stays_busy(managed: Managed, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("management.worker.BUSY_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr("management.drivers.base.Driver.busy_for", -1.0)
     managed.device.ha = "synchronizing"
     operation = managed.do("config_save")
     assert (operation["state"], operation["kind"]) == ("failed", "busy")

@@ -18,11 +18,12 @@ CALLS = [
     ("POST", "/endpoints/1/operations"),
     ("GET", "/operations?surprise=1"),
     ("GET", ""),
+    ("GET", "/../locations/3/consistency"),
 ]
 
 # In a process of its own, as the settings of this one have it on.
 PROGRAM = f"""
-import json, os, sys
+import json, os, posixpath, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "redirect.settings"
 import redirect.asgi
 from django.urls import resolve
@@ -31,7 +32,7 @@ from accounts.models import User
 
 answers = []
 for method, path in {CALLS!r}:
-    where = "/api/v1/management" + path
+    where = posixpath.normpath("/api/v1/management" + path) if ".." in path else "/api/v1/management" + path
     for user in (User(login="root", is_superuser=True), None):
         request = APIRequestFactory().generic(method, where)
         force_authenticate(request, user)

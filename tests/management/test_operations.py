@@ -188,7 +188,7 @@ def kill_in(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 def test_a_worker_that_is_killed(
     managed: Managed, place: str, verb: str, state: str, writes: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("management.drivers.mediant_http.BACK_WITHIN", 2.0)
+    monkeypatch.setattr("management.drivers.restart.BACK_WITHIN", 2.0)
     kill_in(monkeypatch, place)
     id, behind = managed.ask(verb), managed.ask("identity")
     with pytest.raises(Killed):

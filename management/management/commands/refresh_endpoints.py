@@ -3,13 +3,18 @@
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
+from management import leases
 from management.drivers.base import DeviceError, Driver, failure
+from management.drivers.catalogue import DRIVERS
 from management.models import Endpoint
-from management.worker import driver_of, keep_summary
+from management.provisioning import parts_with_expected
+from management.storage import keep_summary
+from management.worker import driver_of
 
 AT_ONCE = 32
 PARTS = ("identity", "status", "provisioning", "registration", "firmware")
@@ -31,22 +36,32 @@ class Command(BaseCommand):
         endpoints = Endpoint.objects.filter(login_refused=False).select_related("credential").order_by("id")
         if options["group"] is not None:
             endpoints = endpoints.filter(group=options["group"])
-        reached, total = 0, 0
+        reached, total, left_out = 0, 0, 0
+        holder = f"refresh {uuid4()}"
         with ThreadPoolExecutor(max(1, options["at_once"])) as pool:
             # Threads ask devices; this one alone uses the database.
             asked = {}
             for endpoint in endpoints:
+                alone = DRIVERS[endpoint.driver].one_at_a_time
+                if alone and not leases.take(endpoint.pk, holder, leases.FOR_A_QUESTION):
+                    left_out += 1
+                    continue
                 try:
                     asked[pool.submit(_probe, driver_of(endpoint))] = endpoint
                 except DeviceError as error:
                     keep_summary(endpoint, dict.fromkeys(PARTS, failure(error)))
                     total += 1
             for future in tqdm(as_completed(asked), total=len(asked), desc="endpoints", disable=None):
-                parts = future.result()
-                keep_summary(asked[future], parts)
+                endpoint = asked[future]
+                parts = parts_with_expected(endpoint, future.result())
+                keep_summary(endpoint, parts)
+                if DRIVERS[endpoint.driver].one_at_a_time:
+                    leases.give_back(endpoint.pk, holder)
                 reached += parts["identity"]["ok"]
                 total += 1
         self.stdout.write(f"{reached} of {total} devices answered.")
+        if left_out:
+            self.stdout.write(f"{left_out} were left out: an operation of theirs is being done.")
 
 
 def _probe(driver: Driver) -> dict[str, Any]:

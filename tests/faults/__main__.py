@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from tests.faults import crowds, database, retries, upkeep
+from tests.faults import crowds, database, managed, retries, upkeep
 from tests.faults.site import site
 
 FAULTS = {
@@ -36,6 +36,7 @@ FAULTS = {
         crowds.storm,
         crowds.scan,
         crowds.slow,
+        managed.worker_kills,
         upkeep.absence,
     )
 }

@@ -1,7 +1,6 @@
 """Endpoints: the management interfaces of devices, with their logins; and what is known of each."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from django.db import transaction
@@ -20,9 +19,7 @@ from api.schema import example
 from api.serializers import RequestSerializer
 from audit import recording
 from audit.models import HIDDEN, Event
-from devices.models import Device
-from locations.models import Location
-from management import secrets, worker
+from management import endpoints, secrets
 from management.addresses import AddressRefused
 from management.drivers.catalogue import DRIVERS
 from management.models import Credential, Endpoint, OperationState, TlsCheck
@@ -111,7 +108,7 @@ class EndpointAttributes(RequestSerializer):
     def validate_baseUrl(self, url: str) -> str:
         """An address that the deployment allows, as far as it can be seen without a look-up."""
         try:
-            return checked_base_url(url)
+            return endpoints.checked_base_url(url)
         except (AddressRefused, ValueError) as error:
             raise serializers.ValidationError(str(error)) from error
 
@@ -121,19 +118,6 @@ class EndpointAttributes(RequestSerializer):
             return pem if not pem or x509.load_pem_x509_certificates(pem.encode()) else ""
         except ValueError as error:
             raise serializers.ValidationError("Must be certificates as PEM.") from error
-
-
-def checked_base_url(url: str) -> str:
-    """The URL without a slash at its end; raises AddressRefused, or ValueError with a sentence."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("Must begin with http:// or https:// and a host.")
-    if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url:
-        raise ValueError("Must have neither user nor path.")
-    if not url.isascii() or any(c.isspace() for c in url):
-        raise ValueError("Must be ASCII without blanks.")
-    worker.rules().check_text(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-    return url.rstrip("/")
 
 
 @example(
@@ -185,46 +169,6 @@ class EndpointFilters(filters.ClauseFilterSet):
     group = filters.Number("group_id", sortable=False)
 
 
-# A caller who changes these could have the login sent elsewhere: it must be known to him.
-GUARD = ("base_url", "tls_policy", "tls_ca", "tls_fingerprint", "allow_http")
-
-
-def check_tls(values: dict[str, Any]) -> None:
-    """Raises ApiError 400 if the policy needs what is not there."""
-    needed = {TlsCheck.CA: ("tls_ca", "tlsCA"), TlsCheck.FINGERPRINT: ("tls_fingerprint", "tlsFingerprint")}
-    column, name = needed.get(values["tls_policy"], ("", ""))
-    if column and not values[column]:
-        raise bad_attribute(name, "Needed for this tlsPolicy.")
-
-
-def check_subject(group_id: int, values: dict[str, Any], *, pk: int = 0) -> None:
-    """What is managed: a device, or the server of a location.
-
-    Raises ApiError 400, alike for what is unknown and what is another group's; 409 if it has an endpoint.
-    """
-    mac, location = values.get("mac") or "", values.get("location_id")
-    if DRIVERS[values["driver"]].is_server:
-        if not values["base_url"].startswith("https:"):
-            raise bad_attribute("baseUrl", "This server is asked by https alone.")
-        if mac:
-            raise bad_attribute("mac", "A server is of a location, not of a device.")
-        if location is None:
-            raise bad_attribute("locationId", "Needed for this driver.")
-        if not Location.objects.filter(group_id=group_id, pk=location).exists():
-            raise bad_attribute("locationId", "The location is not defined for the group.")
-        if Endpoint.objects.filter(location=location).exclude(pk=pk).exists():
-            raise Conflict("The location has an endpoint already.")
-        return
-    if location is not None:
-        raise bad_attribute("locationId", "Only the driver of a server has a location.")
-    if not mac:
-        raise bad_attribute("mac", "Needed for this driver.")
-    if not Device.objects.filter(group_id=group_id, mac=mac).exists():
-        raise bad_attribute("mac", "The device is not defined for the group.")
-    if Endpoint.objects.filter(group=group_id, mac=mac).exclude(pk=pk).exists():
-        raise Conflict("The device has an endpoint already.")
-
-
 class EndpointsView(ListView):
     """GET and POST /management/endpoints."""
 
@@ -253,12 +197,12 @@ class EndpointsView(ListView):
         group = self.group_named_in_body(body["group_id"])
         login = {name: body.pop(name) for name in ("user_name", "password")}
         endpoint = Endpoint(**body)
-        check_tls(vars(endpoint))
+        endpoints.check_tls(vars(endpoint))
         with transaction.atomic():
             # Locked, so that the group does not go meanwhile: no foreign key sees to it.
             if not Group.objects.select_for_update(of=("self",), no_key=True).filter(pk=group.pk).exists():
                 raise forbidden("You have no privileges for this group.")
-            check_subject(group.pk, body)
+            endpoints.check_subject(group.pk, body)
             endpoint.save()
             Credential.objects.create(
                 endpoint=endpoint, user_name=login["user_name"], secret=secrets.encrypt(login["password"].encode())
@@ -301,10 +245,10 @@ class EndpointView(DetailView):
         login = {name: changes.pop(name) for name in ("user_name", "password") if name in changes}
         if DRIVERS[row.driver].is_server != DRIVERS[changes["driver"]].is_server:
             raise bad_attribute("driver", "A server does not become a device, nor a device a server.")
-        check_subject(row.group_id, changes, pk=row.pk)
-        check_tls(vars(row) | changes)
+        endpoints.check_subject(row.group_id, changes, pk=row.pk)
+        endpoints.check_tls(vars(row) | changes)
         if "password" not in login and any(
-            getattr(row, name) != changes.get(name, getattr(row, name)) for name in GUARD
+            getattr(row, name) != changes.get(name, getattr(row, name)) for name in endpoints.GUARD
         ):
             raise bad_attribute("password", "Must be sent when the address or the TLS settings change.")
         told: dict[str, list[Any]] = {}

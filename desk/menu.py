@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -26,11 +27,21 @@ PAGES = (
         ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
         ("API keys", "key", "admin:accounts_apikey_changelist", "accounts.view_apikey"),
     )),
+    ("Device management", (
+        ("Interfaces", "lan", "admin:management_endpoint_changelist", "management.view_endpoint"),
+        ("Operations", "play_circle", "admin:management_operation_changelist", "management.view_operation"),
+        ("Files", "folder_zip", "admin:management_artefact_changelist", "management.view_artefact"),
+    )),
     ("Support desk", (
         ("Audit log", "history", "admin:audit_entry_changelist", "audit.view_entry"),
         ("Staff roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
     )),
 )  # fmt: skip
+
+
+def is_installed(permission: str) -> bool:
+    """Whether the app of a permission is switched on."""
+    return apps.is_installed(permission.partition(".")[0])
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -40,7 +51,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [
             {"title": name, "icon": icon, "link": reverse(page)}
             for name, icon, page, permission in pages
-            if not permission or request.user.has_perm(permission)
+            if not permission or (is_installed(permission) and request.user.has_perm(permission))
         ]
         if items:
             menu.append({"title": title, "separator": True, "items": items})

@@ -20,6 +20,9 @@ READER = (
     "devices.view_access",
     "audit.view_entry",
     "devices.view_deniedcertificate",
+    "management.view_endpoint",
+    "management.view_operation",
+    "management.view_artefact",
 )
 AGENT = (
     *READER,
@@ -32,6 +35,7 @@ AGENT = (
     "devices.import_device",
     "accounts.unblock_user",
     "accounts.force_password_user",
+    "management.operate_endpoint",
 )
 LEAD = (
     *AGENT,
@@ -49,6 +53,11 @@ LEAD = (
     "accounts.delete_user",
     "accounts.end_tokens_user",
     "accounts.delete_apikey",
+    "management.add_endpoint",
+    "management.change_endpoint",
+    "management.delete_endpoint",
+    "management.administer_endpoint",
+    "management.download_artefact",
 )
 
 # The key in the database, the name that an operator sees (and may change), and the permissions.

@@ -35,6 +35,7 @@ def sign(csr: str, mac: str) -> Signed | None:
         raise DeviceError(Kind.PRECONDITION, "The request is not the device's: its CN is another than the MAC.")
     try:
         authority = x509.load_pem_x509_certificate(Path(settings.MANAGEMENT_CA_CERTIFICATE).read_bytes())
+        public: Any = authority.public_key()
         key: Any = load_pem_private_key(Path(settings.MANAGEMENT_CA_KEY).read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         text = "The files of MANAGEMENT_CA_CERTIFICATE and MANAGEMENT_CA_KEY cannot be read."
@@ -50,7 +51,7 @@ def sign(csr: str, mac: str) -> Signed | None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(request.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .sign(key, SHA256())
     )
     return Signed(_text(certificate), _text(authority))

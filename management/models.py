@@ -66,7 +66,10 @@ class Endpoint(models.Model):
     objects = EndpointQuerySet.as_manager()
 
     class Meta:
-        default_permissions = ()
+        permissions: ClassVar = [
+            ("operate_endpoint", "Can restart, resync and back up devices"),
+            ("administer_endpoint", "Can change devices' configuration and certificates"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["group", "mac"], name="endpoint_of_device_once", condition=~Q(mac="")),
             models.UniqueConstraint(fields=["location"], name="endpoint_of_location_once"),
@@ -162,7 +165,7 @@ class Operation(models.Model):
     objects = OperationQuerySet.as_manager()
 
     class Meta:
-        default_permissions = ()
+        default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(
                 fields=["endpoint", "id"],
@@ -198,7 +201,8 @@ class Artefact(models.Model):
     objects = ArtefactQuerySet.as_manager()
 
     class Meta:
-        default_permissions = ()
+        default_permissions = ("view",)
+        permissions: ClassVar = [("download_artefact", "Can download files of devices")]
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -190,6 +191,10 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         """With what is known above the form. It is read again: a form sent back has changed `obj`."""
         if obj is not None:
             context["page"] = device_page.gather(obj.pk)
+            if apps.is_installed("management"):
+                from desk import management_page
+
+                context["managed"] = management_page.of_device(context["page"].device, request.user)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def look_up(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -24,16 +24,19 @@ from audit.models import Entry
 from desk.admin.devices import DeviceForm
 from devices.models import Access, DeniedCertificate, Device
 from locations.models import Location
+from management.models import Artefact, Endpoint, Operation
 from tests.conftest import (
     PASSWORD,
     Api,
     Cast,
     make_access,
     make_device,
+    make_endpoint,
     make_group,
     make_key,
     make_location,
     make_operator,
+    make_server,
     make_user,
 )
 
@@ -107,6 +110,9 @@ ROWS: dict[type[Model], Callable[[Group, int], Any]] = {
     DeniedCertificate: lambda group, number: DeniedCertificate.objects.create(
         name=f"{number:x} CN=CA", reason="lost"
     ),
+    Endpoint: lambda group, number: make_endpoint(make_device(group)),
+    Operation: lambda group, number: make_server(make_location(group)),  # and an operation of it
+    Artefact: lambda group, number: None,  # each device's endpoint has one
 }
 
 # --- The door -------------------------------------------------------------------------------------------------

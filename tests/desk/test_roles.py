@@ -23,6 +23,7 @@ from tests.conftest import (
     Cast,
     make_access,
     make_device,
+    make_endpoint,
     make_group,
     make_key,
     make_location,
@@ -123,6 +124,24 @@ PAGES = {
     "devices_import_again": NOBODY,  # but its maker
     "devices_import_discard": NOBODY,  # but its maker
     "devices_import_bad": "agent",
+    "management_endpoint_changelist": "reader",
+    "management_endpoint_history": "reader",
+    "management_endpoint_change": "reader",
+    "management_endpoint_add": "lead",
+    "management_endpoint_delete": "lead",
+    "management_endpoint_ask": "reader",
+    "management_operation_changelist": "reader",
+    "management_operation_history": "reader",
+    "management_operation_change": "reader",
+    "management_operation_add": NOBODY,
+    "management_operation_delete": NOBODY,
+    "management_operation_progress": "reader",
+    "management_artefact_changelist": "reader",
+    "management_artefact_history": "reader",
+    "management_artefact_change": "reader",
+    "management_artefact_add": NOBODY,
+    "management_artefact_delete": NOBODY,
+    "management_artefact_download": "lead",
     "accounts_group_export": "reader",
     "accounts_user_export": "reader",
     "locations_location_export": "reader",
@@ -165,7 +184,11 @@ POSTED = (
 @pytest.mark.parametrize("page", PAGES)
 def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
     device = make_device(cast.provider)
+    endpoint = make_endpoint(make_device(cast.provider))
     rows: dict[str, Any] = {
+        "management_endpoint": endpoint,
+        "management_operation": endpoint.operations.first(),
+        "management_artefact": endpoint.artefacts.first(),
         "accounts_group": cast.sibling,
         "accounts_user": make_user(cast.provider),
         "auth_user": make_user(cast.provider),
@@ -192,7 +215,10 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str):
         arguments = [rows["devices_import"].pk, *(["csv"] if page.endswith("_bad") else [])]
     elif page in ("devices_device_look_up", "devices_device_dispute"):
         arguments = [device.pk]
-    elif page.endswith(("_history", "_change", "_delete", "_selection")) and page != "password_change":
+    elif (
+        page.endswith(("_history", "_change", "_delete", "_selection", "_ask", "_progress", "_download"))
+        and page != "password_change"
+    ):
         table = page if page in rows else page.removesuffix("_password_change").rpartition("_")[0]
         arguments = [rows["auth_user" if page == "auth_user_password_change" else table].pk]
     address = reverse(f"admin:{page}", args=arguments)

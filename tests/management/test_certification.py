@@ -1,6 +1,6 @@
 """The certificate flow: from a key on the device to a certificate that the redirect accepts, whatever dies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from pytest_django.fixtures import Settings
@@ -60,7 +61,7 @@ def with_location(managed: Managed) -> Managed:
 
 
 @pytest.fixture
-def with_local_ca(with_location: Managed, ca: CA, settings: Settings, tmp_path: Path) -> Iterator[Managed]:
+def with_local_ca(with_location: Managed, ca: CA, settings: Settings, tmp_path: Path) -> Managed:
     """The deployment signs requests itself."""
     (tmp_path / "ca.pem").write_text(pem(ca.certificate))
     (tmp_path / "ca.key").write_text(key_pem(ca.key))
@@ -131,7 +132,7 @@ def test_a_local_ca_signs_at_once(with_local_ca: Managed):
     shown = x509.load_pem_x509_certificate(with_local_ca.device.tls["0"].certificate)
     assert shown.subject.rfc4514_string() == f"CN={MAC}"
     usage = shown.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert list(usage) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     assert writes(with_local_ca) == WRITES
 
 

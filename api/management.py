@@ -15,7 +15,7 @@ from api import fields, filters
 from api.generics import DetailView, ListView
 from api.management_fields import Fingerprint, OneMAC, OptionalMAC
 from api.pagination import pages_of
-from api.schema import example
+from api.schema import answer, example
 from api.serializers import RequestSerializer
 from audit import recording
 from audit.models import HIDDEN, Event
@@ -36,24 +36,25 @@ CHECK = (
 KEPT = "Of a user with the level Security Administrator. Kept encrypted, and never shown again."
 
 
-@example(
-    {
-        "id": 4,
-        "groupId": 6,
-        "driver": "mediant-7.2",
-        "baseUrl": "https://10.4.219.229",
-        "mac": "00:90:8F:A1:63:01",
-        "locationId": None,
-        "userName": "Admin",
-        "tlsPolicy": "fingerprint",
-        "tlsCA": "",
-        "tlsFingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "allowHttp": False,
-        "seenMac": "00:90:8F:A1:63:01",
-        "loginRefused": False,
-        "refreshedAt": "2019-04-28T18:16:04+0000",
-    }
-)
+ENDPOINT = {
+    "id": 4,
+    "groupId": 6,
+    "driver": "mediant-7.2",
+    "baseUrl": "https://10.4.219.229",
+    "mac": "00:90:8F:A1:63:01",
+    "locationId": None,
+    "userName": "Admin",
+    "tlsPolicy": "fingerprint",
+    "tlsCA": "",
+    "tlsFingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "allowHttp": False,
+    "seenMac": "00:90:8F:A1:63:01",
+    "loginRefused": False,
+    "refreshedAt": "2019-04-28T18:16:04+0000",
+}
+
+
+@example(ENDPOINT)
 class EndpointSerializer(serializers.Serializer[Endpoint]):
     """The management interface of a device, or of a location's server."""
 
@@ -139,7 +140,7 @@ class EndpointBody(EndpointAttributes):
     password = fields.Text(max_length=200, help_text=KEPT)
 
 
-@example({"driver": "mediant-7.2", "baseUrl": "https://10.4.219.230", "mac": "00:90:8F:A1:63:01"})
+@example({"driver": "mediant-7.2", "baseUrl": "https://10.4.219.229", "mac": "00:90:8F:A1:63:01"})
 class EndpointChanges(EndpointAttributes):
     """PUT /management/endpoints/{id}."""
 
@@ -223,6 +224,7 @@ class EndpointView(DetailView):
     queryset = EndpointsView.queryset
     serializer_class = EndpointSerializer
     request_class = EndpointChanges
+    responses: ClassVar = {"PUT": answer(EndpointSerializer, "As it is now.", ENDPOINT | {"seenMac": None})}
 
     def get(self, request: Request, id: int) -> Response:
         """One endpoint

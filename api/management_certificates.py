@@ -20,7 +20,21 @@ from management.models import Endpoint, Operation
 OPERATION_ID = path_id(examples=[10])
 
 
-@example({"certificate": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n"})
+# Of the request that the flow of the example has made.
+CERTIFICATE = (
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBIDCBx6ADAgECAgEHMAoGCCqGSM49BAMCMBsxGTAXBgNVBAMMEENBIG9mIGFu\n"
+    "IGV4YW1wbGUwIBcNMTkwMTAxMDAwMDAwWhgPMjA5OTAxMDEwMDAwMDBaMBcxFTAT\n"
+    "BgNVBAMMDDAwOTA4RkExNjMwMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMyw\n"
+    "RnxPCXJw2fXf+FEXMbgfstKfdXbWRS5VJEbVmlTnZAzPpSCaFY8qwZ1GsiGEk0K2\n"
+    "VzxiUfozfU/PRqLpP9EwCgYIKoZIzj0EAwIDSAAwRQIhAOQj5UC5cdOwBhLbqItd\n"
+    "KeioiAxBRGkEpaPSQpz8aQfrAiAYxlJzAd9VnlKprLiUP8J9EUKs/XVBnnFyzISG\n"
+    "jHnIEg==\n"
+    "-----END CERTIFICATE-----\n"
+)
+
+
+@example({"certificate": CERTIFICATE})
 class CertificateBody(RequestSerializer):
     """POST /management/operations/{id}/certificate."""
 

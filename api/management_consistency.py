@@ -18,11 +18,11 @@ from management.consistency import report
 @example(
     {
         "time": TIME,
-        "operationId": 9,
+        "operationId": 5,
         "missingOnServer": ["00:90:8F:9D:89:93"],
         "notRedirected": [],
         "neverRegistered": ["00:90:8F:9D:89:92"],
-        "consistent": 17,
+        "consistent": 0,
     }
 )
 class ConsistencySerializer(serializers.Serializer[Any]):
@@ -48,7 +48,7 @@ class ConsistencyView(View):
     actions: ClassVar = {"GET": Action.VIEW}
     tag = "Management"
     operation_ids: ClassVar = {"GET": "getLocationConsistency"}
-    id_parameter = path_id(examples=[2])
+    id_parameter = path_id(examples=[7])
     queryset = Location.objects.all()
     responses: ClassVar = {"GET": answer(ConsistencySerializer, "As it is by now.") | NOT_THERE}
 

@@ -129,6 +129,7 @@ class OperationFilters(filters.ClauseFilterSet):
     state = filters.Text("state")
     kind = filters.Text("kind")
     createdAt = filters.Date("created_at")
+    startedAt = filters.Date("started_at", optional=True)
     finishedAt = filters.Date("finished_at", optional=True)
     group = filters.Number("endpoint__group_id", sortable=False)
 

@@ -14,7 +14,7 @@ from api.generics import ListView, View
 from api.management_fields import ENDPOINT_ID, ShownJSON
 from api.management_operations import TIME, EndpointActionView
 from api.pagination import pages_of
-from api.schema import NOT_THERE, answer, example
+from api.schema import NOT_THERE, Responses, answer, example
 from management import secrets
 from management.models import Artefact, Operation, OperationState
 
@@ -59,7 +59,6 @@ class SummaryView(EndpointActionView):
         return Response(SummarySerializer({**endpoint.summary, "refreshedAt": endpoint.refreshed_at}).data)
 
 
-@example({"time": TIME, "operationId": 9, "result": {"alarms": [], "cursor": {"after": "-1", "before": "-1"}}})
 class LastResultSerializer(serializers.Serializer[Any]):
     """The result of the newest operation of its kind."""
 
@@ -68,11 +67,16 @@ class LastResultSerializer(serializers.Serializer[Any]):
     result = ShownJSON()
 
 
+def as_it_was(operation: int, result: dict[str, Any]) -> Responses:
+    """200 with the result of an operation."""
+    found = {"time": TIME, "operationId": operation, "result": result}
+    return answer(LastResultSerializer, "As it was then.", found)
+
+
 class LastResultView(EndpointActionView):
     """The base of what the newest operation of a verb found."""
 
     actions: ClassVar = {"GET": Action.VIEW}
-    responses: ClassVar = {"GET": answer(LastResultSerializer, "As it was then.") | NOT_THERE}
     verb: ClassVar[str]
 
     def last_result(self, id: int) -> Response:
@@ -91,6 +95,9 @@ class AlarmsView(LastResultView):
     """GET /management/endpoints/{id}/alarms."""
 
     operation_ids: ClassVar = {"GET": "getEndpointAlarms"}
+    responses: ClassVar = {
+        "GET": as_it_was(7, {"alarms": [], "cursor": {"after": "-1", "before": "-1"}}) | NOT_THERE
+    }
     verb = "alarms"
 
     def get(self, request: Request, id: int) -> Response:
@@ -105,6 +112,22 @@ class TlsView(LastResultView):
     """GET /management/endpoints/{id}/tls."""
 
     operation_ids: ClassVar = {"GET": "getEndpointTls"}
+    responses: ClassVar = {
+        "GET": as_it_was(
+            6,
+            {
+                "contexts": [
+                    {
+                        "id": "0",
+                        "name": "default",
+                        "privateKey": {"size": 2048, "valid": True},
+                        "files": ["privateKey", "certificate", "trustedRoot"],
+                    }
+                ]
+            },
+        )
+        | NOT_THERE
+    }
     verb = "tls_contexts"
 
     def get(self, request: Request, id: int) -> Response:
@@ -119,7 +142,7 @@ class TlsView(LastResultView):
     {
         "id": 2,
         "endpointId": 4,
-        "operationId": 9,
+        "operationId": 4,
         "kind": "configuration-ini",
         "name": "configuration.ini",
         "size": 20412,
@@ -151,6 +174,7 @@ class ArtefactsView(ListView):
     query_parameters = ("page", "limit")
     filter_backends = ()
     tag = "Management"
+    id_parameter = ENDPOINT_ID
     operation_ids: ClassVar = {"GET": "listEndpointArtefacts"}
     queryset = Artefact.objects.defer("data").order_by("-id")
     serializer_class = ArtefactSerializer

@@ -15,6 +15,7 @@ from audit.models import ACTIONS, Entry, EntryObject, Event, number_of
 from devices.imports import mac_cell
 from devices.models import Access, AccessStatus, Device, Import, ImportState, Outcome
 from locations.models import Location
+from tests.api import managed_world
 
 PASSWORD = "correct horse 7"  # of the example
 LISTED = ("00908F9D8992", "00908F9D8993")
@@ -32,6 +33,10 @@ def make() -> User:
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
         models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
+    managed_world.make()
+    # The ids above were given by hand: the next ones must not be among them.
+    with connection.cursor() as cursor:
+        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, *managed_world.MODELS]
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator
@@ -227,6 +232,8 @@ BEFORE: dict[str, Callable[[], None]] = {
     "disassociateDevices": _both_devices_at_location_3,
     "removeLocations": _only_location_3_is_in_use,
     "createUser": _no_user_aviu,
+    "createEndpoint": managed_world.no_endpoint_yet,
+    "resumeOperation": managed_world.the_flow_has_failed,
     "deleteGroup": _group_6_is_empty,
     "confirmImport": _import_is_open,
 }

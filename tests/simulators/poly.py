@@ -113,8 +113,8 @@ class PolyTrio(Device):
         """Calls are ended first; then connections are refused until it is back."""
         self.calls.clear()
         self.resets += 1
-        self.booted = self.clock.now()
         if self.listener is None:
+            self.booted = self.clock.now()
             return
         self.listener.close()
         timer = threading.Timer(self.reset_seconds, self._comes_back)
@@ -201,6 +201,12 @@ class PolyTrio(Device):
     # --- Management ---------------------------------------------------------------------------------------------
 
     def _restart(self, request: Request, data: dict[str, Any]) -> Answer:
+        return self._last_answer()
+
+    def _last_answer(self) -> Answer:
+        """Connections are refused before it is out: who asks again at once finds the phone down."""
+        if self.listener is not None:
+            self.listener.refuse()
         return as_json({"Status": OK}, after=self._goes_down)
 
     def _reset(self, *layers: str) -> None:
@@ -211,7 +217,7 @@ class PolyTrio(Device):
         """REST is off again, as it is by default."""
         self._reset("Local", "Web", "Device", "Config")
         self.enabled = False
-        return as_json({"Status": OK}, after=self._goes_down)
+        return self._last_answer()
 
     def _set(self, request: Request, data: dict[str, Any]) -> None:
         _check_count(data)

@@ -30,13 +30,11 @@ def make() -> User:
     administrator = _users()
     _logs()
     _imports()
-    # The ids above were given by hand: the next ones must not be among them.
-    with connection.cursor() as cursor:
-        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
     managed_world.make()
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
-        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, *managed_world.MODELS]
+        models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
+        models += managed_world.MODELS
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator

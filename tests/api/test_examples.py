@@ -151,7 +151,7 @@ def test_an_example_is_answered_as_it_is_shown(
     elif operation.success == "201" and "url" in shown[0]:
         assert set(answer.json()) == set(shown[0])
         assert answer.json()["url"] == f"{path}/{answer.json()['id']}"
-    elif operation.success == "202":
+    elif operation.success == "202" and "/management/" in path:
         assert set(answer.json()) == set(shown[0])
         assert answer.json()["url"] == f"/api/v1/management/operations/{answer.json()['id']}"
     elif operation.name == "getEndpointCapabilities":  # the example shows one verb of many

@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg test-browser check format lock dist install-test image-test fuzz faults bench bench-desk clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock dist install-test image-test fuzz faults bench bench-desk clients clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,7 @@ lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.lock
 	@$(LOCK) $(ARGS) pyproject.toml --group bench -o requirements-bench.lock
+	@$(LOCK) $(ARGS) --group clients -o requirements-clients.lock
 	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
 
 dist: env ## build the wheel that docs/install.md installs: dist/
@@ -72,6 +73,13 @@ bench: ## measure against what one would write instead: bench/RESULTS.md (needs 
 
 bench-desk: ## time the pages of the support desk at a million devices and ten million requests
 	@var/bench/venv/bin/python -m bench.desk $(ARGS)
+
+clients: var/clients/venv/.installed ## the generators of clients, for the tests that use them
+
+var/clients/venv/.installed: requirements-clients.lock | env
+	@[ -x var/clients/venv/bin/python ] || .tools/bin/uv venv --quiet --python .venv/bin/python var/clients/venv
+	@.tools/bin/uv pip sync --quiet --python var/clients/venv/bin/python --require-hashes requirements-clients.lock
+	@touch $@
 
 clean: ## remove everything made here but your data (.env and the database in var/)
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage var/static

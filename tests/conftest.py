@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
@@ -204,6 +206,14 @@ def administrator(cast: Cast) -> Api:
 def _no_unknown_macs_yet() -> None:
     unknown_macs.clear()
     hints.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_are_collected_elsewhere() -> Iterator[None]:
+    """A test that collects static files where all tests look makes each of them slow, in later runs too."""
+    yield
+    found = [path.name for path in Path(settings.STATIC_ROOT).iterdir()]
+    assert not found, f"Remove {settings.STATIC_ROOT}, and find the test that fills it."
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -29,5 +29,6 @@ if DATABASES["default"]["ENGINE"] == "redirect.db.sqlite":
     # A file, which threads of a test share as processes do; beside the one that DATABASE_URL names.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
 
-STATIC_ROOT = VAR_DIR / "test-static"  # empty: no test has to look through the static files of the browser
+# Empty, as tests/conftest.py sees to it: each test client looks through all files in it before its first request.
+STATIC_ROOT = VAR_DIR / "no-static"
 STATIC_ROOT.mkdir(exist_ok=True)

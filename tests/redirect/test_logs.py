@@ -124,6 +124,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         ACCESS_LOG="on",
         METRICS_TOKEN=TOKEN,
         WEB_WORKERS="1",
+        VAR_DIR=str(folder),
     )
     operator = {"DJANGO_SUPERUSER_LOGIN": "operator", "DJANGO_SUPERUSER_PASSWORD": OPERATOR}
     manage(variables, "migrate", "--verbosity=0")

@@ -45,7 +45,7 @@ class Nginx:
                 [found, "-p", str(home), "-c", "nginx.conf", "-e", "stderr"], stdout=log, stderr=log
             )
         with contextlib.suppress(TimeoutError):
-            wait_for(lambda: is_open(port) or self.process.poll() is not None, 10)
+            wait_for(lambda: is_open(port) or self.process.poll() is not None, 60)
         if self.process.poll() is not None:
             raise RuntimeError(f"nginx: {(home / 'log').read_text()[-500:]}")
 

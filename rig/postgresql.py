@@ -124,9 +124,9 @@ class Cluster:
             return connection.execute(statement, values).fetchall()
 
     def _answers(self) -> bool:
-        """Whether the server answers, before it ends or half a minute is over."""
+        """Whether the server answers, before it ends or two minutes are over."""
         assert self.server is not None
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         asking = [str(self.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
         while self.server.poll() is None and time.monotonic() < deadline:
             if subprocess.run(asking, check=False).returncode == 0:

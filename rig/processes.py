@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,14 +15,27 @@ from pathlib import Path
 from rig import HOST
 
 PROC = Path("/proc")
+FIRST_PORT = 10_000
+_given: set[int] = set()
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which no process listens."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which no process listens, and a new one at each call.
+
+    Below those that the kernel gives to outgoing connections, one of which could take it before the caller does.
+    """
+    room = int((PROC / "sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - FIRST_PORT
+    for _ in range(1_000):
+        # 0, where the kernel has them all: it chooses.
+        wanted = FIRST_PORT + secrets.randbelow(room) if room > 0 else 0
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, wanted))
+            port = int(probe.getsockname()[1])
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise RuntimeError("No free port was found.")
 
 
 def wait_for(what: Callable[[], bool], seconds: float) -> float:

@@ -109,7 +109,7 @@ class Service:
         self.master = launch(self.variables, self.port, self.log)
         self._supervisor.start()
         try:
-            wait_for(lambda: answers(self.port) and len(self.worker_pids()) == self.workers, 60)
+            wait_for(lambda: answers(self.port) and len(self.worker_pids()) == self.workers, 240)
         except TimeoutError:
             raise TimeoutError(f"The service does not start:\n{self.log_tail()}") from None
 
@@ -212,7 +212,7 @@ def newcomers_copy(folder: Path, **more: str) -> Iterator[Copy]:
         )
     try:
         with contextlib.suppress(TimeoutError):
-            wait_for(lambda: answers(port, "/readyz") or server.poll() is not None, 120)
+            wait_for(lambda: answers(port, "/readyz") or server.poll() is not None, 300)
         if not answers(port, "/readyz"):
             raise RuntimeError(f"The service did not start:\n{output.read_text()}")
         yield Copy(copy, port, output, variables)

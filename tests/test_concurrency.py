@@ -60,7 +60,7 @@ def at_once(*calls: Callable[[], Any], threads: int | None = None) -> list[Any]:
     start = threading.Barrier(threads)
 
     def first_wait() -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=120)
 
     def call_and_close(call: Callable[[], Any]) -> Any:
         try:

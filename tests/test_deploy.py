@@ -86,7 +86,7 @@ def test_pgbouncer_takes_its_file(tmp_path: Path) -> None:
         running = subprocess.Popen([pgbouncer, "--user", "nobody", file], stdout=output, stderr=output)
     try:
         with contextlib.suppress(TimeoutError):
-            wait_for(lambda: running.poll() is not None or _listens(port), 20)
+            wait_for(lambda: running.poll() is not None or _listens(port), 60)
         assert running.poll() is None, log.read_text()
     finally:
         end(running)

@@ -18,9 +18,6 @@ import yaml
 
 from redirect import urls
 
-# A wheel is built and installed, which takes a slow machine its time.
-pytestmark = pytest.mark.timeout(300)
-
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = re.compile(r"SECRET|PASSWORD|KEY|TOKEN|DATABASE_URL")
 locks = runpy.run_path(str(ROOT / "tools/locks"))
@@ -111,7 +108,7 @@ def run_in(folder: Path, *arguments: str, **environment: str) -> subprocess.Comp
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
 
 

@@ -29,7 +29,7 @@ def test_tour(service: Copy) -> None:
         cwd=service.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr
     created, phone = run.stdout.splitlines()[0], run.stdout
@@ -48,7 +48,7 @@ def test_a_body_in_chunks_is_read(service: Copy, size: int) -> None:
     """A client that does not say how long its body is gets the answer that its body deserves."""
     body = b'{"userName": "nobody", "password": "' + b"x" * size + b'"}'
     headers = {"Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)) as connection:
         connection.request("POST", "/api/v1/login", iter([body[:20], body[20:]]), headers, encode_chunked=True)
         with connection.getresponse() as response:
             assert response.status == (401 if size == 1 else 413)

@@ -71,14 +71,14 @@ def ask_asgi(
             },
         )
         await communicator.send_input({"type": "http.request", "body": b"", "more_body": False})
-        start = await communicator.receive_output(10)
+        start = await communicator.receive_output(60)
         body = b""
         while True:
-            part = await communicator.receive_output(10)
+            part = await communicator.receive_output(60)
             body += part.get("body", b"")
             if not part.get("more_body"):
                 break
-        await communicator.wait(10)
+        await communicator.wait(60)
         await close(application)
         names = [name.decode().lower() for name, _ in start["headers"]]
         assert len(set(names)) == len(names)
@@ -93,8 +93,8 @@ async def close(application: BootApplication) -> None:
     lifespan = ApplicationCommunicator(application, {"type": "lifespan"})
     for event in ("startup", "shutdown"):
         await lifespan.send_input({"type": f"lifespan.{event}"})
-        assert await lifespan.receive_output(10) == {"type": f"lifespan.{event}.complete"}
-    await lifespan.wait(10)
+        assert await lifespan.receive_output(60) == {"type": f"lifespan.{event}.complete"}
+    await lifespan.wait(60)
 
 
 def ask_wsgi(
@@ -477,8 +477,8 @@ def test_many_phones_at_once_over_one_application(cast: Cast):
         async def one(mac: str) -> str:
             scope = {"type": "http", "method": "GET", "path": f"/{mac}", "headers": [], "client": (PHONE, 1)}
             communicator = ApplicationCommunicator(application, scope)
-            start = await communicator.receive_output(10)
-            await communicator.receive_output(10)
+            start = await communicator.receive_output(60)
+            await communicator.receive_output(60)
             assert start["status"] == 302
             return str(dict(start["headers"])[b"Location"], "ascii")
 

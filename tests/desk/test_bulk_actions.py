@@ -548,7 +548,7 @@ def test_phones_are_answered_while_devices_are_moved(client: Client, monkeypatch
 
     def tell_after_the_phone(*args: Any, **kwargs: Any) -> Any:
         locked.set()
-        assert asked.wait(20)
+        assert asked.wait(60)
         return tell(*args, **kwargs)
 
     monkeypatch.setattr("devices.moving.record_list", tell_after_the_phone)
@@ -562,7 +562,7 @@ def test_phones_are_answered_while_devices_are_moved(client: Client, monkeypatch
     acting = threading.Thread(target=act)
     acting.start()
     try:
-        assert locked.wait(20)
+        assert locked.wait(60)
         answer = client.get("/00908F000001")  # its row is locked, its old place still stands
         assert answer.status_code == 302
     finally:

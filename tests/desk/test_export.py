@@ -137,7 +137,7 @@ def test_under_asgi_the_first_bytes_come_before_the_last_row_is_read(
             part = await asked.receive_output(30)
             body, more = body + part.get("body", b""), part.get("more_body", False)
             seen.append(list(read))
-        await asked.wait(30)
+        await asked.wait(60)
         return seen, body
 
     seen, body = asyncio.run(ask())

@@ -108,7 +108,7 @@ def worker() -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join(60)
+        thread.join(120)
 
 
 def the_process_is_silent() -> None:
@@ -156,14 +156,14 @@ def test_a_long_file_is_read_by_a_job_too(
     def slow(*arguments: Any) -> None:
         insert(*arguments)
         arrived.release()
-        assert go_on.acquire(timeout=30)
+        assert go_on.acquire(timeout=120)
 
     monkeypatch.setattr(imports, "_insert_rows", slow)
     address = long_file(browser, monkeypatch)
     told = []
     with worker():
         for _ in range(3):
-            assert arrived.acquire(timeout=30)
+            assert arrived.acquire(timeout=120)
             told.append(browser.get(f"{address}progress/").json())
             assert "rows read" in text_of(browser.get(address))
             go_on.release()
@@ -227,7 +227,7 @@ def test_the_progress_is_seen_while_nothing_is_committed(
 
     def slow(*arguments: Any, **options: Any) -> Any:
         arrived.release()
-        assert go_on.acquire(timeout=30)
+        assert go_on.acquire(timeout=120)
         return put(*arguments, **options)
 
     upload = staged(agent, [[mac, "Acme Voice"] for mac in MACS])
@@ -235,7 +235,7 @@ def test_the_progress_is_seen_while_nothing_is_committed(
     browser.post(f"{page_of(upload)}confirm/")
     with worker():
         for done in (0, 1000, 2000):
-            assert arrived.acquire(timeout=30)
+            assert arrived.acquire(timeout=120)
             told = browser.get(f"{page_of(upload)}progress/").json()
             assert told == {
                 "state": "Writing",
@@ -445,7 +445,7 @@ def test_phones_are_answered_while_an_import_holds_their_devices(
         answers: list[Any] = []
         phone = threading.Thread(target=lambda: answers.append(ask(A)))
         phone.start()
-        phone.join(20)
+        phone.join(60)
         assert [answer.status_code for answer in answers] == [302]
     device.refresh_from_db()
     assert device.description == "new"

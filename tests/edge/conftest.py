@@ -98,7 +98,7 @@ def ask(port: int, request: str | bytes, *, tls: ssl.SSLContext | None = None) -
     if isinstance(request, str):
         request = f"{request} HTTP/1.1\r\nHost: redirect.example\r\n\r\n".encode("latin-1")
     with contextlib.ExitStack() as stack:
-        connection: socket.socket = stack.enter_context(socket.create_connection((HOST, port), timeout=20))
+        connection: socket.socket = stack.enter_context(socket.create_connection((HOST, port), timeout=60))
         if tls is not None:
             connection = stack.enter_context(tls.wrap_socket(connection))
         connection.sendall(request)

@@ -16,7 +16,6 @@ from rig.service import Service, environment, manage
 from tests.edge.conftest import any_server
 
 # The first test of each process waits for a database and four servers.
-pytestmark = pytest.mark.timeout(300)
 
 BASE = "https://prov.example/phones/"
 ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
@@ -69,7 +68,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 def ask(doors: Doors, door: str, message: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
     if door not in doors.ports:
         pytest.skip("nginx is not installed")
-    connection: socket.socket = socket.create_connection((HOST, doors.ports[door]), timeout=20)
+    connection: socket.socket = socket.create_connection((HOST, doors.ports[door]), timeout=60)
     if door == "nginx-tls":
         connection = any_server().wrap_socket(connection)
     with connection:

@@ -59,7 +59,7 @@ def connect(home: Path, port: int, *options: str, certificate: bool = True) -> s
         cwd=home,
         input=REQUEST,
         capture_output=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     return (done.stdout + done.stderr).decode("latin-1")

@@ -62,7 +62,7 @@ def proxy(home: Path, first: int, second: int) -> Nginx:
 
 
 def ask(nginx: Nginx) -> int:
-    with closing(HTTPConnection(HOST, nginx.port, timeout=15)) as client:
+    with closing(HTTPConnection(HOST, nginx.port, timeout=60)) as client:
         client.request("GET", "/00908F9D8992", headers={"Host": "redirect.example"})
         return client.getresponse().status
 

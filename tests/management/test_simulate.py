@@ -47,7 +47,7 @@ def test_devices_are_simulated_and_boot(service: str):
             assert lines[3] == "00908FA16301 302 https://pbx.example/00908FA16301.ini\n"
             found = re.fullmatch(r"mediant-7\.0 00908FA16302 http://(127\.0\.0\.1:\d+)\n", lines[1])
             assert found, lines
-            with closing(http.client.HTTPConnection(found[1], timeout=20)) as connection:
+            with closing(http.client.HTTPConnection(found[1], timeout=60)) as connection:
                 login = b64encode(b"ada:Admin").decode()
                 connection.request("GET", "/api/v1/license", headers={"Authorization": f"Basic {login}"})
                 assert b"101780235059664" in connection.getresponse().read()

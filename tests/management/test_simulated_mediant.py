@@ -57,9 +57,9 @@ def ask(
 ) -> Got:
     place = urlsplit(served.url).netloc
     connection = (
-        http.client.HTTPSConnection(place, timeout=20, context=context)
+        http.client.HTTPSConnection(place, timeout=60, context=context)
         if context
-        else http.client.HTTPConnection(place, timeout=20)
+        else http.client.HTTPConnection(place, timeout=60)
     )
     headers = {"Authorization": "Basic " + b64encode(login.encode()).decode()} if login else {}
     if accept:
@@ -186,7 +186,7 @@ def test_reset_refuses_connections_and_comes_back_with_what_was_saved(either: Se
     assert got.json == {"description": "Device will reset now"}
     wait_until_closed(either)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", either.listener.port), timeout=5)
+        socket.create_connection(("127.0.0.1", either.listener.port), timeout=60)
     device._comes_back()
     assert b"NTPServerIP" not in ask(either, "GET", f"{V1}/files/ini").body
     assert ask(either, "GET", f"{V1}/alarms/history").status == 204
@@ -543,7 +543,7 @@ def test_a_license_in_json_resets_a_single_device(either: Served):
 def control(served: Served, method: str, path: str, body: Any = None) -> Any:
     with (
         Control([served]) as channel,
-        closing(http.client.HTTPConnection(urlsplit(channel.url).netloc, timeout=20)) as connection,
+        closing(http.client.HTTPConnection(urlsplit(channel.url).netloc, timeout=60)) as connection,
     ):
         connection.request(method, path, json.dumps(body) if body is not None else None)
         answer = connection.getresponse()

@@ -34,7 +34,7 @@ class Door(NamedTuple):
     tls: bool = False
 
     def connect(self) -> socket.socket:
-        plain = socket.create_connection((HOST, self.port), timeout=30)
+        plain = socket.create_connection((HOST, self.port), timeout=60)
         if not self.tls:
             return plain
         context = ssl.create_default_context()

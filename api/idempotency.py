@@ -1,7 +1,7 @@
 """Safe retries: a POST with an `Idempotency-Key` is done once, and a repetition gets the first answer.
 
-Source: draft-ietf-httpapi-idempotency-key-header-07 of October 2025, the last one (the header in section 2.1, 422 and
-409 in section 2.7).
+Source: draft-ietf-httpapi-idempotency-key-header-07 of October 2025, the last one (the header in section 2.1,
+422 and 409 in section 2.7).
 Beyond the draft a key may also stand without its quotes, as many clients send it.
 """
 

@@ -178,7 +178,7 @@ def test_the_requests_of_a_postman_collection(
             is_phone = path.count("/") == 1 and path[1:].isalnum() and len(path) == 13
             gets += request["method"] == "GET"
             fine = range(200, 400) if is_phone else range(200, 300) if request["method"] == "GET" else range(500)
-            if answer.status_code not in fine:
+            if answer.status_code not in fine and not path.endswith("/uiToken"):  # 502: there is no device
                 wrong.append(f"{request['method']} {answer.url}: {answer.status_code} {answer.text[:300]}")
     assert not wrong, "\n".join(wrong)
     assert gets > 20

@@ -1,6 +1,8 @@
 """The cast of every test: a reseller, its two providers, and a stranger with a provider of its own."""
 
+import fcntl
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,9 @@ from locations.models import Location
 from management import secrets, storage
 from management.drivers.base import File
 from management.models import Credential, Endpoint, Operation, OperationState
+from rig.service import environment, manage
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
 PASSWORD = "correct horse 7 battery"
 
 # No test that commits writes to these.
@@ -206,6 +210,21 @@ def administrator(cast: Cast) -> Api:
 def _no_unknown_macs_yet() -> None:
     unknown_macs.clear()
     hints.clear()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file as `migrate` leaves it, for services that are processes: to be copied."""
+    # Below the folder of the whole run: its workers migrate once together.
+    at = tmp_path_factory.getbasetemp() if WORKER == "master" else tmp_path_factory.getbasetemp().parent
+    made = at / "migrated.sqlite3"
+    with (at / "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            unfinished = at / "unfinished.sqlite3"
+            manage(environment(f"sqlite:///{unfinished}"), "migrate", "--verbosity=0")
+            unfinished.rename(made)
+    return made
 
 
 @pytest.fixture(autouse=True, scope="session")

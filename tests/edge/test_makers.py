@@ -1,6 +1,7 @@
 """Each maker's requests as raw bytes to the real servers: uvicorn, gunicorn's threads, and nginx before them."""
 
 import http.client
+import shutil
 import socket
 import tomllib
 from collections.abc import Iterator
@@ -14,8 +15,6 @@ from boot.shapes import is_own
 from rig import HOST, nginx
 from rig.service import Service, environment, manage
 from tests.edge.conftest import any_server
-
-# The first test of each process waits for a database and four servers.
 
 BASE = "https://prov.example/phones/"
 ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
@@ -40,11 +39,11 @@ class Doors(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Doors]:
     home = tmp_path_factory.mktemp("makers")
     more = {"WEB_WORKERS": "1", "ALLOWED_HOSTS": f"redirect.example,{HOST}", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
     variables = environment(f"sqlite:///{home}/db.sqlite3", **more)
-    manage(variables, "migrate", "--verbosity", "0")
+    shutil.copy(migrated, home / "db.sqlite3")
     manage(
         variables, "shell", "-c", ADD_DEVICES.format(base=BASE, macs=sorted({row[5] for row in ROWS if row[5]}))
     )

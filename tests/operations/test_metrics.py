@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 
 from rig.processes import send, wait_for
-from rig.service import Service, environment, manage
+from rig.service import Service, environment
 from tests.conftest import PASSWORD, Api, Cast, make_device, make_location, make_user
 
 TOKEN = "t" * 40
@@ -165,7 +165,7 @@ def test_without_the_database_the_rest_is_told(reader: None, error: Exception) -
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Service]:
     """Two processes that may be asked for their metrics from this machine."""
     folder = tmp_path_factory.mktemp("service")
     variables = environment(
@@ -173,7 +173,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         METRICS_ADDRESSES=LOCAL,
         PROMETHEUS_MULTIPROC_DIR=str(folder),
     )
-    manage(variables, "migrate", "--verbosity=0")
+    shutil.copy(migrated, folder / "db.sqlite3")
     started = Service(variables, folder / "log")
     started.start()
     yield started

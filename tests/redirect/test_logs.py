@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -114,7 +115,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module", params=["line", "json"])
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, set[str]]:
+def run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated: Path
+) -> tuple[str, str, set[str]]:
     """A run of the service that tells all it can, its log, and what must not stand in it."""
     folder = tmp_path_factory.mktemp(request.param)
     variables = environment(
@@ -127,7 +130,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         VAR_DIR=str(folder),
     )
     operator = {"DJANGO_SUPERUSER_LOGIN": "operator", "DJANGO_SUPERUSER_PASSWORD": OPERATOR}
-    manage(variables, "migrate", "--verbosity=0")
+    shutil.copy(migrated, folder / "db.sqlite3")
     manage(variables, "collectstatic", "--noinput", "--verbosity=0")
     manage(variables | operator, "createsuperuser", "--noinput")
     service = Service(variables, folder / "log")

@@ -39,8 +39,13 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts a worker; all are gone when the test ends."""
     workers: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": address()}
+    def start(*arguments: str, sqlite_timeout: int = 60, **options: Any) -> "subprocess.Popen[bytes]":
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": address(),
+            "TEST_SQLITE_TIMEOUT": str(sqlite_timeout),
+        }
         command = [sys.executable, "manage.py", "run_jobs", *arguments]
         workers.append(subprocess.Popen(command, cwd=ROOT, env=environment, **options))
         return workers[-1]
@@ -152,7 +157,7 @@ def test_a_worker_survives_a_database_that_is_busy_for_long(start: Any, tmp_path
     (tmp_path / "go-1").touch()
     log = tmp_path / "log"
     with transaction.atomic(), open(log, "wb") as output:  # IMMEDIATE: nobody else may write
-        worker = start(stderr=output)
+        worker = start(stderr=output, sqlite_timeout=1)
         until(lambda: b"cannot be looked for now" in log.read_bytes())
     until(lambda: Job.objects.filter(state=JobState.DONE).count() == 2)
     assert {first, second} == set(Job.objects.all())

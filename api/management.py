@@ -20,10 +20,10 @@ from api.serializers import RequestSerializer
 from audit import recording
 from audit.models import HIDDEN, Event
 from management import endpoints, secrets
-from management.addresses import AddressRefused
 from management.drivers.catalogue import DRIVERS
 from management.models import Credential, Endpoint, OperationState, TlsCheck
 from redirect.errors import Conflict, bad_attribute, forbidden
+from redirect.http.addresses import AddressRefused
 
 BASE_URL = (
     "`http://` or `https://`, host and, if it is not the usual one, port; no path. Inside the networks and ports "

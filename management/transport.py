@@ -15,8 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from management.addresses import AddressRefused, Rules
 from management.drivers.base import DeviceError, Kind, Target, TlsPolicy
+from redirect.http.addresses import AddressRefused, Rules
 
 CONNECT = 5.0
 MAX_JSON = 1024 * 1024

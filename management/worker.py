@@ -22,13 +22,13 @@ from jobs import runner
 from jobs.models import Job, JobState
 from locations.models import Location
 from management import certification, leases, provisioning, secrets
-from management.addresses import Rules
 from management.drivers.base import VERBS, DeviceError, Driver, Kind, Receiver, Result
 from management.drivers.catalogue import DRIVERS
 from management.models import UNFINISHED, Endpoint, Operation, OperationState
 from management.receiver import PushReceiver
 from management.storage import keep, keep_summary
 from management.transport import Transport
+from redirect.http.addresses import Rules
 
 logger = logging.getLogger(__name__)
 

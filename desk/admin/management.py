@@ -20,7 +20,7 @@ from desk.admin.base import TableAdmin, TableForm, link_to
 from desk.filters import GroupFilter
 from devices import mac
 from management import endpoints, operations, secrets
-from management.addresses import AddressRefused
+from redirect.http.addresses import AddressRefused
 from management.drivers.catalogue import DRIVERS
 from management.models import Artefact, Credential, Endpoint, Operation, OperationState
 from redirect.errors import ApiError

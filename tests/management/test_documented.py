@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from management.addresses import Rules
+from redirect.http.addresses import Rules
 from management.drivers.base import VERBS, DeviceError, Driver, Kind, Support, Target, TlsPolicy
 from management.drivers.catalogue import DRIVERS
 from management.drivers.documented import CALLS, ENDPOINTS, PASS, Documented, find

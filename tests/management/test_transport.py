@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_der_x509_certificate
 
-from management.addresses import AddressRefused, Rules
 from management.drivers.base import DeviceError, Kind, Target, TlsPolicy
 from management.transport import Transport
+from redirect.http.addresses import AddressRefused, Rules
 from tests.simulators.mediant import Mediant
 from tests.simulators.server import Authority, Listener, Served
 

@@ -4,7 +4,6 @@ httpx encodes, httpcore connects. Whether a byte of a write has left is known ex
 sent may be sent again, all else never.
 """
 
-import hashlib
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,8 +16,8 @@ import httpx
 
 from management.drivers.base import DeviceError, Kind, Target, TlsPolicy
 from redirect.http.addresses import AddressRefused, Rules
+from redirect.http.outgoing import Backend, Exchange
 
-CONNECT = 5.0
 MAX_JSON = 1024 * 1024
 MAX_FILE = 64 * 1024 * 1024
 PAUSES = (0.5, 1.0)  # between the three tries of a read, in seconds
@@ -32,77 +31,6 @@ class Answer:
     status: int
     content_type: str
     content: bytes
-
-
-@dataclass
-class Exchange:
-    """What is known of one request: has a byte of it left, has one of the answer come?"""
-
-    deadline: float
-    left: bool = False
-    received: bool = False
-
-    def remaining(self, most: float | None = None) -> float:
-        """Seconds until the deadline; raises httpcore's time-out past it."""
-        seconds = self.deadline - time.monotonic()
-        if seconds <= 0:
-            raise httpcore.ReadTimeout("deadline")
-        return seconds if most is None else min(seconds, most)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that keeps to the deadline of its one request, however slowly the other side sends."""
-
-    def __init__(self, stream: httpcore.NetworkStream, exchange: Exchange, tls: TlsPolicy) -> None:
-        self._stream, self._exchange, self._tls = stream, exchange, tls
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, self._exchange.remaining(timeout))
-        self._exchange.received = self._exchange.received or bool(data)
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        seconds = self._exchange.remaining(timeout)
-        self._exchange.left = True
-        self._stream.write(buffer, seconds)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        seconds = self._exchange.remaining(CONNECT)
-        secure = self._stream.start_tls(ssl_context, server_hostname, seconds)
-        if self._tls.kind == "fingerprint":
-            shown = secure.get_extra_info("ssl_object").getpeercert(True) or b""
-            if hashlib.sha256(shown).hexdigest() != self._tls.fingerprint:
-                secure.close()
-                raise ssl.SSLCertVerificationError("the certificate has another fingerprint")
-        return _Stream(secure, self._exchange, self._tls)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Connects to the address that was checked, and to no other."""
-
-    def __init__(self, rules: Rules, exchange: Exchange, tls: TlsPolicy) -> None:
-        self._rules, self._exchange, self._tls = rules, exchange, tls
-        self._sockets = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        address = self._rules.resolve(host, port)
-        seconds = self._exchange.remaining(CONNECT)
-        return _Stream(self._sockets.connect_tcp(address, port, seconds), self._exchange, self._tls)
 
 
 class Transport:
@@ -219,7 +147,8 @@ class Transport:
     def _send(self, request: httpx.Request, seconds: float, cap: int, *, writes: bool) -> Answer:
         exchange = Exchange(time.monotonic() + seconds)
         tls = self._target.tls
-        backend = _Backend(self._rules, exchange, tls)
+        pinned = tls.fingerprint if tls.kind == "fingerprint" else None
+        backend = Backend(self._rules, exchange, pinned)
         try:
             with httpcore.ConnectionPool(ssl_context=_context(tls), network_backend=backend) as pool:
                 raw = httpcore.Request(

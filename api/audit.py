@@ -21,21 +21,31 @@ from api.locations import LocationSerializer
 from api.pagination import LogPagination, pages_of
 from api.schema import NOT_MODIFIED, NOT_THERE, answer, example
 from api.users import LoginFilter, UserSerializer
+from api.webhooks import WebhookSerializer
 from audit.context import Source
 from audit.models import MOVES, Entry, Event, mac_of, number_of
 from audit.visibility import concerning, objects_visible_to, visible_to
 from devices import mac
 from devices.models import Device
 from locations.models import Location
+from webhooks.models import Webhook
 
 # By the name on the wire; rows of other models are support staff's affair.
-OBJECT_TYPES = {"Group": Group, "User": User, "Key": ApiKey, "Location": Location, "Device": Device}
+OBJECT_TYPES = {
+    "Group": Group,
+    "User": User,
+    "Key": ApiKey,
+    "Location": Location,
+    "Device": Device,
+    "Webhook": Webhook,
+}
 SERIALIZERS = {
     "Group": GroupSerializer,
     "User": UserSerializer,
     "Key": KeySerializer,
     "Location": LocationSerializer,
     "Device": DeviceSerializer,
+    "Webhook": WebhookSerializer,
 }
 # A column's name on the wire is the one that its resource has; these stand in no answer.
 NAMES = {
@@ -122,7 +132,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         return self.reader.is_operator or group_id in self.reader.groups_in_scope
 
     def get_objectType(self, entry: Entry) -> str:
-        """Group, User, Key, Location or Device; the operator also sees StaffRole."""
+        """Group, User, Key, Location, Device or Webhook; the operator also sees StaffRole."""
         return kind_of(entry)
 
     def get_object(self, entry: Entry) -> str | None:

@@ -20,6 +20,8 @@ from api import (
     moves,
     usage,
     users,
+    webhook_actions,
+    webhooks,
 )
 from devices import mac
 
@@ -114,6 +116,11 @@ urlpatterns = [
     *api("users/<int:id>", users.UserView, "user"),
     *api("keys", keys.KeysView, "keys"),
     *api("keys/<int:id>", keys.KeyView, "key"),
+    *api("webhooks", webhooks.WebhooksView, "webhooks"),
+    *api("webhooks/<int:id>", webhooks.WebhookView, "webhook"),
+    *api("webhooks/<int:id>/test", webhook_actions.WebhookTestView, "webhook-test"),
+    *api("webhooks/<int:id>/deliveries", webhooks.DeliveriesView, "webhook-deliveries"),
+    *api("webhooks/<int:id>/deliveries/<int:delivery>/replay", webhook_actions.ReplayView, "webhook-replay"),
     # The manual's examples say /user: the same views.
     *api("user", users.UsersView, "users-alias"),
     *api("user/me", users.OwnUserView, "own-user-alias"),

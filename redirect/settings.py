@@ -79,6 +79,14 @@ def ports(name: str, default: str) -> list[tuple[int, int]]:
     return found
 
 
+def seconds(name: str, default: str) -> list[int]:
+    """Numbers of seconds, joined by commas."""
+    entries = [entry.strip() for entry in env.str(name, default=default).split(",")]
+    if not all(entry.isascii() and entry.isdigit() for entry in entries):
+        raise ImproperlyConfigured(f"{name} must be whole numbers of seconds, joined by commas.")
+    return [int(entry) for entry in entries]
+
+
 def fernet_keys(name: str) -> list[str]:
     """One or more keys of 32 random octets in URL-safe base64, joined by commas."""
     keys: list[str] = [key.strip() for key in env.list(name, default=[])]
@@ -161,6 +169,20 @@ MANAGEMENT_CA_DAYS = number("MANAGEMENT_CA_DAYS", 730, least=1)
 # What logins of devices are encrypted with: the first encrypts, all decrypt.
 MANAGEMENT_KEYS = fernet_keys("MANAGEMENT_KEYS") if MANAGEMENT_NETWORKS else []
 
+# Webhooks. Receivers may be at any public address, and in these networks beside; on these ports. The keys encrypt
+# their secrets (none: derived from SECRET_KEY). After each of these times a message that failed is sent again.
+WEBHOOK_NETWORKS = networks("WEBHOOK_NETWORKS")
+WEBHOOK_PORTS = ports("WEBHOOK_PORTS", "80,443")
+WEBHOOK_LOOPBACK = flag("WEBHOOK_LOOPBACK", default=False)
+WEBHOOK_KEYS = fernet_keys("WEBHOOK_KEYS") if env.str("WEBHOOK_KEYS", default="") else []
+WEBHOOK_RETRIES = seconds("WEBHOOK_RETRIES", "5,30,120,600,1800,3600,7200,14400,28800,28800")
+
+# Where mail goes out: smtp://user:password@host:port, smtp+tls://… or smtp+ssl://… None: no mail is sent.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(environ.Env.email_url_config(EMAIL_URL or "dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="phone-redirect-service@localhost")
+
 # --- Applications ---------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -189,6 +211,7 @@ INSTALLED_APPS = [
     "jobs",
     "locations",
     "devices",
+    "webhooks",
     "operations",
 ]
 if MANAGEMENT_NETWORKS:

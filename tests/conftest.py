@@ -29,6 +29,8 @@ from management import secrets, storage
 from management.drivers.base import File
 from management.models import Credential, Endpoint, Operation, OperationState
 from rig.service import environment, manage
+from webhooks import secrets as webhook_secrets
+from webhooks.models import TEST, Delivery, Webhook
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
 PASSWORD = "correct horse 7 battery"
@@ -147,6 +149,15 @@ def make_server(location: Location) -> Endpoint:
     Operation.objects.create(endpoint=endpoint, verb="consistency", finished_at=timezone.now(), **done)
     return endpoint
 
+
+def make_webhook(group: Group, url: str = "http://127.0.0.1:1/", **attributes: Any) -> Webhook:
+    """A webhook, at whose address nothing listens, with a delivery that is pending."""
+    webhook = Webhook.objects.create(group=group, url=url, secret=webhook_secrets.encrypt(SECRET), **attributes)
+    Delivery.objects.create(webhook=webhook, event=TEST, data={})
+    return webhook
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 SUMMARY = {
     name: {"ok": False, "kind": "unsupported", "message": "no"}

@@ -13,6 +13,8 @@ os.environ["MANAGEMENT_NETWORKS"] = "127.0.0.0/8,::1"
 os.environ["MANAGEMENT_LOOPBACK"] = "on"  # simulated devices
 os.environ["MANAGEMENT_PORTS"] = "1-65535"
 os.environ.setdefault("MANAGEMENT_KEYS", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+os.environ["WEBHOOK_LOOPBACK"] = "on"  # receivers of tests
+os.environ["WEBHOOK_PORTS"] = "1-65535"
 os.environ["UNKNOWN_MAC_LIMIT_PER_SOURCE"] = "0"
 
 from redirect.settings import *  # noqa: F403

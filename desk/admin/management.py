@@ -20,10 +20,10 @@ from desk.admin.base import TableAdmin, TableForm, link_to
 from desk.filters import GroupFilter
 from devices import mac
 from management import endpoints, operations, secrets
-from redirect.http.addresses import AddressRefused
 from management.drivers.catalogue import DRIVERS
 from management.models import Artefact, Credential, Endpoint, Operation, OperationState
 from redirect.errors import ApiError
+from redirect.http.addresses import AddressRefused
 
 STATE_COLORS = {
     OperationState.DONE: "success",

@@ -21,22 +21,27 @@ class AddressRefused(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """What the deployment allows. `ports` are pairs of first and last; `loopback` is for trials and tests."""
+    """What the deployment allows. `ports` are pairs of first and last; `loopback` is for trials and tests.
+
+    `public`: any address of the public internet too. `setting` is how the names of the settings begin.
+    """
 
     networks: tuple[IPv4Network | IPv6Network, ...]
     ports: tuple[tuple[int, int], ...]
     loopback: bool = False
+    public: bool = False
+    setting: str = "MANAGEMENT"
 
     def check_port(self, port: int) -> None:
         """Raises AddressRefused."""
         if not any(first <= port <= last for first, last in self.ports):
-            raise AddressRefused(f"Port {port} is not one of MANAGEMENT_PORTS.")
+            raise AddressRefused(f"Port {port} is not one of {self.setting}_PORTS.")
 
     def check(self, address: Address) -> None:
         """Raises AddressRefused."""
         plain = _plain(address)
-        if not any(plain.version == network.version and plain in network for network in self.networks):
-            raise AddressRefused(f"The address {plain} is not inside MANAGEMENT_NETWORKS.")
+        if not self._is_within(plain):
+            raise AddressRefused(f"The address {plain} is not inside {self.setting}_NETWORKS.")
         for each in (*_embedded(plain), plain):
             if each.is_loopback:
                 if not self.loopback:
@@ -47,6 +52,12 @@ class Rules:
                 raise AddressRefused(f"The address {plain} is link-local, a group's, or reserved.")
             elif _is_own(each):
                 raise AddressRefused(f"The address {plain} is the service's own.")
+
+    def _is_within(self, address: Address) -> bool:
+        if any(address.version == network.version and address in network for network in self.networks):
+            return True
+        reached = (address, *_embedded(address))
+        return self.public and all(each.is_global or (self.loopback and each.is_loopback) for each in reached)
 
     def check_text(self, host: str, port: int) -> None:
         """As `check` and `check_port`, of an address as it is written; a name is left to `resolve`."""

@@ -1,4 +1,4 @@
-"""One request on one connection to an address that was checked, with a deadline, however slow the other side is."""
+"""One request on one connection to a checked address: it ends in time, however slow the other side is."""
 
 import hashlib
 import ssl

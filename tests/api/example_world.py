@@ -1,8 +1,9 @@
 """The world that the examples of the OpenAPI document speak of: reseller 2, its providers, and what they have."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.management.color import no_style
@@ -16,6 +17,8 @@ from devices.imports import mac_cell
 from devices.models import Access, AccessStatus, Device, Import, ImportState, Outcome
 from locations.models import Location
 from tests.api import managed_world
+from webhooks import secrets
+from webhooks.models import Delivery, Webhook
 
 PASSWORD = "correct horse 7"  # of the example
 LISTED = ("00908F9D8992", "00908F9D8993")
@@ -31,10 +34,11 @@ def make() -> User:
     _logs()
     _imports()
     managed_world.make()
+    _webhooks()
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
         models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
-        models += managed_world.MODELS
+        models += [*managed_world.MODELS, Webhook, Delivery]
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator
@@ -131,6 +135,36 @@ def _imports() -> None:
     )
     reading = mac_cell.read("00908F9D89", is_number=False, in_workbook=False)
     upload.rows.create(number=3, mac_cell="00908F9D89", verdict="InvalidMAC", problem=reading.problem, **cells)
+
+
+def _webhooks() -> None:
+    webhook = Webhook.objects.create(
+        id=3,
+        group_id=1,
+        url="https://hooks.example.com/phones",
+        events=["device.claimed", "device.removed"],
+        description="Inventory",
+        secret=secrets.encrypt(secrets.new()),
+        created_at=SHOWN,
+    )
+    Delivery.objects.create(
+        id=17,
+        webhook=webhook,
+        key=UUID("6c5b0d0b2a7c4c0b9d1f3e5a7b9c1d3f"),
+        event="device.claimed",
+        mac="00908F9D8992",
+        data={
+            "mac": "00:90:8F:9D:89:92",
+            "groupId": 1,
+            "locationId": None,
+            "time": "2019-04-28T18:16:04+0000",
+        },
+        attempts=1,
+        last_status=500,
+        last_problem="The receiver answers 500.",
+        created_at=SHOWN,
+        next_attempt=SHOWN + timedelta(seconds=5),
+    )
 
 
 def _logs() -> None:

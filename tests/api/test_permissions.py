@@ -33,6 +33,7 @@ from tests.conftest import (
     make_operator,
     make_server,
     make_user,
+    make_webhook,
 )
 from tests.routes import ROUTES
 
@@ -65,6 +66,7 @@ LEVELS = {
     "manage keys":                  ("yes           -         -           yes            -         -"),
     "operate endpoints":            ("yes           yes       -           yes            yes       -"),
     "administer endpoints":         ("yes           -         -           yes            -         -"),
+    "manage webhooks":              ("yes           -         -           yes            -         -"),
 }  # fmt: skip
 
 # Who is in whose scope; "self" is the caller as a user.
@@ -129,6 +131,8 @@ class Target:
     operation: int = 900_008
     artefact: int = 900_009
     upload: int = 900_010
+    webhook: int = 900_012
+    delivery: int = 900_013
 
 
 Make = Callable[[Target, Target], Any]
@@ -224,6 +228,10 @@ def of_key(target: Target, base: Target) -> int:
 
 def of_endpoint(target: Target, base: Target) -> int:
     return target.endpoint
+
+
+def of_webhook(target: Target, base: Target) -> int:
+    return target.webhook
 
 
 def of_operation(target: Target, base: Target) -> int:
@@ -420,6 +428,24 @@ CASES = [
     ),
     Case("POST", "imports/<int:id>/confirm", "change devices and locations", 200, 404, path=of_import),
     Case("DELETE", "imports/<int:id>", "change devices and locations", 200, 404, path=of_import),
+    # Webhooks.
+    Case("GET", "webhooks", "manage webhooks", 200),
+    Case("GET", "webhooks/<int:id>", "manage webhooks", 200, 204, path=of_webhook),
+    Case(
+        "POST", "webhooks", "manage webhooks", 201, 403, "groupId",
+        body=lambda t, _: {"groupId": t.group, "url": "https://hooks.example/"},
+    ),
+    Case(
+        "PUT", "webhooks/<int:id>", "manage webhooks", 200, 404, path=of_webhook,
+        body=lambda *_: {"url": "https://hooks.example/changed", "events": ["device.moved"]},
+    ),
+    Case("DELETE", "webhooks/<int:id>", "manage webhooks", 200, 404, path=of_webhook),
+    Case("POST", "webhooks/<int:id>/test", "manage webhooks", 202, 404, path=of_webhook, body=lambda *_: {}),
+    Case("GET", "webhooks/<int:id>/deliveries", "manage webhooks", 200, 204, path=of_webhook),
+    Case(
+        "POST", "webhooks/<int:id>/deliveries/<int:delivery>/replay", "manage webhooks", 202, 404,
+        path=of_webhook, body=lambda *_: {},
+    ),
     # Device management.
     Case("GET", "management/endpoints", "view", 200),
     Case("GET", "management/endpoints/<int:id>", "view", 200, 204, path=of_endpoint),
@@ -521,6 +547,7 @@ def filled(case: Case, target: Target, base: Target) -> str:
     before, hole, rest = f"/{case.route}".partition("<")
     path = f"{before}{case.path(target, base)}{rest.partition('>')[2]}" if hole and case.path else before
     path = path.replace("<int:artefact>", str(target.artefact))
+    path = path.replace("<int:delivery>", str(target.delivery))
     return path + case.query
 
 
@@ -576,6 +603,7 @@ def world(db: None) -> World:
         endpoint = make_endpoint(managed)
         make_server(location)
         operation = endpoint.operations.latest("id")
+        webhook = make_webhook(group)
         targets[name] = Target(
             group=group.pk,
             user=make_user(group, Level.OPERATOR).pk,
@@ -590,6 +618,8 @@ def world(db: None) -> World:
             operation=operation.pk,
             artefact=endpoint.artefacts.get().pk,
             upload=make_import(group, f"00908FBB{group.pk % 65536:04X}").pk,
+            webhook=webhook.pk,
+            delivery=webhook.deliveries.get().pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
     targets["strangers_empty"] = Target(make_group("Foreign Empty Phones", stranger).pk)

@@ -21,6 +21,7 @@ from tests.conftest import (
     make_location,
     make_operator,
     make_user,
+    make_webhook,
 )
 
 MANY = 5000
@@ -160,6 +161,7 @@ def make_rows(cast: Cast, number: int) -> None:
         group = make_group(f"Provider {number} {make_user(cast.reseller).pk}", cast.reseller)
         make_user(group, Level.MONITOR)
         make_key(group, Level.MONITOR)
+        make_webhook(group)
         make_endpoint(make_device(group, location=make_location(group)))
 
 
@@ -177,6 +179,8 @@ def make_rows(cast: Cast, number: int) -> None:
         ("/groups", {}),
         ("/keys", {}),
         ("/keys", {"filter": "(search~'1',lastAddress='')", "sort": "groupName,-lastUsed"}),
+        ("/webhooks", {}),
+        ("/webhooks", {"filter": "(search~'o',enabled=true)", "sort": "groupName,-url"}),
         ("/management/endpoints", {}),
         ("/management/endpoints", {"filter": "(driver~'7',loginRefused=false)", "sort": "-baseUrl"}),
         ("/management/endpoints", {"filter": "(locationId=0)"}),

@@ -38,10 +38,12 @@ from tests.conftest import (
     make_location,
     make_operator,
     make_user,
+    make_webhook,
 )
 from tests.routes import ROUTES
 from tests.simulators.mediant import Mediant
 from tests.simulators.server import Served
+from webhooks.models import Webhook
 
 NEW_PASSWORD = "another horse 8 battery"
 MACS = ["00908F000A01", "00908F000A02"]
@@ -94,6 +96,7 @@ class World:
     key: ApiKey
     endpoint: Endpoint
     upload: Import
+    webhook: Webhook
 
 
 @pytest.fixture
@@ -107,7 +110,8 @@ def world(cast: Cast) -> Iterator[World]:
     with Served(Mediant(mac=MACS[0], password="a password")) as device:
         endpoint = make_endpoint(Device.objects.get(mac=MACS[0]), device.url, allow_http=True)
         upload = make_import(cast.provider, "00908F000C01")
-        yield World(ada, cast, user, location, make_location(cast.provider), key, endpoint, upload)
+        unused, webhook = make_location(cast.provider), make_webhook(cast.provider)
+        yield World(ada, cast, user, location, unused, key, endpoint, upload, webhook)
 
 
 def new_devices(world: World) -> dict[str, Any]:
@@ -193,6 +197,13 @@ WRITES = [
           lambda w: {"name": "Import", "group": w.cast.provider.pk, "permissionLevel": "Operator"}),
     Write("PUT", "keys/<int:id>", Event.CHANGED, lambda w: {"name": "Changed"}, lambda w: w.key.pk),
     Write("DELETE", "keys/<int:id>", Event.DELETED, id=lambda w: w.key.pk),
+    Write("POST", "webhooks", Event.CREATED,
+          lambda w: {"groupId": w.cast.provider.pk, "url": "https://hooks.example/"}),
+    Write("PUT", "webhooks/<int:id>", Event.CHANGED, lambda w: {"url": "https://new.example/"},
+          lambda w: w.webhook.pk),
+    Write("DELETE", "webhooks/<int:id>", Event.DELETED, id=lambda w: w.webhook.pk),
+    Write("POST", "webhooks/<int:id>/test", Event.CHANGED, id=lambda w: w.webhook.pk),
+    Write("POST", "webhooks/<int:id>/deliveries/<int:delivery>/replay", Event.CHANGED, id=lambda w: w.webhook.pk),
     Write("POST", "devices", Event.DEVICES_CREATED, new_devices),
     Write("POST", "devices/remove", Event.DEVICES_REMOVED, lambda w: {"macList": MACS}),
     Write("POST", "devices/move", Event.DEVICES_MOVED, lambda w: {"macList": MACS, "group": w.cast.sibling.pk}),
@@ -216,6 +227,7 @@ WRITES = [
 
 def send(write: Write, world: World) -> Any:
     path = "/" + write.route.replace("<int:id>", str(write.id(world)))
+    path = path.replace("<int:delivery>", str(world.webhook.deliveries.get().pk))
     if write.method == "DELETE":
         return world.api.delete(path)
     return (world.api.put if write.method == "PUT" else world.api.post)(path, write.body(world))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from redirect.http.addresses import Rules
 from management.drivers.base import VERBS, DeviceError, Driver, Kind, Support, Target, TlsPolicy
 from management.drivers.catalogue import DRIVERS
 from management.drivers.documented import CALLS, ENDPOINTS, PASS, Documented, find
 from management.transport import Transport
 from management.worker import rules
+from redirect.http.addresses import Rules
 from rig import ROOT
 from tests.certificates import make_ca, pem
 from tests.conftest import run_due_jobs

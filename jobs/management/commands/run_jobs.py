@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from jobs import runner
+from jobs import runner, turns
 from redirect.db.failures import is_temporary
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Command(BaseCommand):
                 if not is_temporary(error):
                     raise
                 logger.warning("Jobs cannot be looked for now: %s", error)
+            turns.run_due()
             close_old_connections()
             if not options["until_eof"]:
                 time.sleep(pause)

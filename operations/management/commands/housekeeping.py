@@ -17,6 +17,7 @@ from devices import access_log, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
+from webhooks import worker as webhooks
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
 
@@ -55,6 +56,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Imports given up: {imports.forget_old()}")
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
         self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
+        self.stdout.write(f"Deliveries of webhooks forgotten: {webhooks.forget_old()}")
         if settings.MANAGEMENT_NETWORKS:
             from management import retention as of_management  # loaded only where it is on
 

@@ -1,0 +1,89 @@
+"""One message to one receiver: to an address that was checked, cut where the answer is long or slow."""
+
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import httpcore
+import httpx
+from django.conf import settings
+
+from redirect.http.addresses import AddressRefused, Rules
+from redirect.http.outgoing import Backend, Exchange
+
+SECONDS = 10.0
+MOST_OF_ANSWER = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message: the status if one was answered, and what was wrong, if something was."""
+
+    status: int | None
+    problem: str = ""
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def rules() -> Rules:
+    """Where receivers may be: at any public address, and in the networks that the deployment allows beside."""
+    return Rules(
+        tuple(settings.WEBHOOK_NETWORKS),
+        tuple(settings.WEBHOOK_PORTS),
+        settings.WEBHOOK_LOOPBACK,
+        public=True,
+        setting="WEBHOOK",
+    )
+
+
+def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """POST the message once. Redirects are not followed."""
+    exchange = Exchange(time.monotonic() + SECONDS)
+    sent = {"Content-Type": "application/json", "User-Agent": "phone-redirect-service", "Connection": "close"}
+    request = httpx.Request(
+        "POST", url, headers=sent | {"Accept-Encoding": "identity"} | dict(headers), content=body
+    )
+    raw = httpcore.Request("POST", str(request.url), headers=request.headers.raw, content=body)
+    try:
+        with httpcore.ConnectionPool(
+            ssl_context=_context(), network_backend=Backend(rules(), exchange, None)
+        ) as pool:
+            response = pool.handle_request(raw)
+            try:
+                return Outcome(response.status, _problem_of(response))
+            finally:
+                response.close()
+    except AddressRefused as error:
+        return Outcome(None, str(error))
+    except ssl.SSLError as error:
+        return Outcome(None, f"The TLS connection was refused: {error}"[:300])
+    except httpcore.TimeoutException:
+        return Outcome(None, f"No answer within {SECONDS:.0f} seconds.")
+    except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+        return Outcome(None, f"The receiver cannot be reached: {str(error) or type(error).__name__}"[:300])
+
+
+def _problem_of(response: httpcore.Response) -> str:
+    """What is wrong with an answer whose status is known; its body is read to the cap and thrown away."""
+    if 300 <= response.status < 400:
+        return "The receiver answers with a redirect, which is not followed."
+    size = 0
+    assert isinstance(response.stream, Iterable)
+    try:
+        for piece in response.stream:
+            size += len(piece)
+            if size > MOST_OF_ANSWER:
+                return f"The answer was cut after {MOST_OF_ANSWER // 1024} KiB."
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError):
+        return f"The answer was cut: it did not end within {SECONDS:.0f} seconds."
+    return "" if 200 <= response.status < 300 else f"The receiver answers {response.status}."
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()

@@ -1,0 +1,159 @@
+"""The worker's side of webhooks: what happened becomes deliveries, and what is due is sent, one message at a time.
+
+A worker that sends for a webhook holds its lease, so that no other sends for it, and two messages about one device
+are never under way. A worker that dies in between leaves one message of which it is not known whether it arrived:
+it is sent again, with the same id.
+"""
+
+import json
+import logging
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Level, User
+from webhooks import events, secrets, sender
+from webhooks.models import Delivery, DeliveryState, Webhook
+from webhooks.sender import Outcome
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=25)  # longer than one message takes
+TURN = 5.0  # seconds, in which a worker does nothing else
+BATCH = 50
+KEPT = timedelta(days=30)
+GONE = 410
+
+
+class LeaseLost(Exception):
+    """Another worker sends for this webhook: nothing of this is kept."""
+
+
+def turn() -> None:
+    """Tell of what happened and send what is due, for some seconds."""
+    end = time.monotonic() + TURN
+    while time.monotonic() < end and events.tell_next():
+        pass
+    while time.monotonic() < end and (webhook := _lease()) is not None:
+        try:
+            _send_due(webhook, end)
+        except LeaseLost:
+            logger.warning("webhook %s: another worker sends for it", webhook.pk)
+
+
+def _due() -> QuerySet[Delivery]:
+    """Pending deliveries whose time has come, before which nothing of the same device is pending."""
+    pending = Delivery.objects.filter(state=DeliveryState.PENDING)
+    earlier = pending.filter(webhook=OuterRef("webhook"), mac=OuterRef("mac"), pk__lt=OuterRef("pk"))
+    return pending.filter(~Exists(earlier), next_attempt__lte=timezone.now())
+
+
+def _lease() -> Webhook | None:
+    """Take the lease of a webhook that has something to send; None if there is none."""
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    awake = Q(paused_until=None) | Q(paused_until__lte=now)
+    waiting = Webhook.objects.filter(free, awake, Exists(_due().filter(webhook=OuterRef("pk"))), enabled=True)
+    for webhook in waiting.select_related("group").order_by(F("leased_until").asc(nulls_first=True), "pk")[:5]:
+        webhook.lease = uuid.uuid4()
+        if Webhook.objects.filter(free, pk=webhook.pk).update(lease=webhook.lease, leased_until=now + LEASE):
+            return webhook
+    return None
+
+
+def _send_due(webhook: Webhook, end: float) -> None:
+    secret = secrets.decrypt(webhook.secret)
+    sending = True
+    while sending and time.monotonic() < end:
+        batch = list(_due().filter(webhook=webhook).order_by("pk")[:BATCH])
+        sending = bool(batch)
+        for delivery in batch:
+            if time.monotonic() >= end or not sending:
+                break
+            sending = _send(webhook, delivery, secret)
+    _keep(webhook, leased_until=None if not sending else timezone.now())
+
+
+def _send(webhook: Webhook, delivery: Delivery, secret: str) -> bool:
+    """Send one message and keep what became of it; False if the webhook is to be left alone for now."""
+    _keep(webhook, leased_until=timezone.now() + LEASE)
+    body = json.dumps(
+        {
+            "type": delivery.event,
+            "timestamp": f"{delivery.created_at:%Y-%m-%dT%H:%M:%S}+0000",
+            "data": delivery.data,
+        }
+    ).encode()
+    key, moment = f"msg_{delivery.key.hex}", int(time.time())
+    signature = secrets.sign(secret, key, moment, body)
+    headers = {"webhook-id": key, "webhook-timestamp": str(moment), "webhook-signature": signature}
+    outcome = sender.send(webhook.url, headers, body)
+    with transaction.atomic():
+        return _keep_outcome(webhook, delivery, outcome)
+
+
+def _keep_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome) -> bool:
+    now, retries = timezone.now(), settings.WEBHOOK_RETRIES
+    delivery.attempts += 1
+    delivery.last_status, delivery.last_problem = outcome.status, outcome.problem[:300]
+    if outcome.is_delivered:
+        delivery.state, delivery.finished_at = DeliveryState.DELIVERED, now
+        health: dict[str, Any] = {"failing_since": None, "unanswered": 0, "paused_until": None}
+    else:
+        if delivery.attempts > len(retries):
+            delivery.state, delivery.finished_at = DeliveryState.FAILED, now
+        else:
+            delivery.next_attempt = now + timedelta(seconds=retries[delivery.attempts - 1])
+        health = {"failing_since": webhook.failing_since or now}
+        if outcome.status is None:  # nothing answers: do not wait for it at each message
+            pause = retries[min(webhook.unanswered, len(retries) - 1)]
+            health |= {"unanswered": webhook.unanswered + 1, "paused_until": now + timedelta(seconds=pause)}
+        long = timedelta(seconds=sum(retries))
+        failed_long = delivery.state == DeliveryState.FAILED and now - health["failing_since"] >= long
+        if outcome.status == GONE or failed_long:
+            reason = "The receiver answered 410 (gone)." if outcome.status == GONE else "Nothing arrived for long."
+            health |= {"enabled": False, "disabled_reason": reason}
+            transaction.on_commit(lambda: _mail(webhook, reason, outcome))
+    _keep(webhook, **health)
+    delivery.save(
+        update_fields=["attempts", "last_status", "last_problem", "state", "finished_at", "next_attempt"]
+    )
+    return webhook.enabled and outcome.status is not None
+
+
+def _keep(webhook: Webhook, **values: object) -> None:
+    """Change a webhook whose lease is held; raises LeaseLost if it is not any more."""
+    if not Webhook.objects.filter(pk=webhook.pk, lease=webhook.lease).update(**values):
+        raise LeaseLost
+    for name, value in values.items():
+        setattr(webhook, name, value)
+
+
+def _mail(webhook: Webhook, reason: str, outcome: Outcome) -> None:
+    """Tell the Administrators of the group that the webhook was switched off."""
+    users = User.objects.filter(group=webhook.group_id, permission_level=Level.ADMINISTRATOR, is_active=True)
+    addresses = sorted({user.email for user in users if user.email})
+    text = (
+        f"The webhook {webhook.pk} of {webhook.group} was switched off: {reason}\n\n"
+        f"Address: {webhook.url}\nLast problem: {outcome.problem}\n\n"
+        f"What was not delivered is kept. Correct the receiver, then enable the webhook:\n"
+        f'PUT /api/v1/webhooks/{webhook.pk} {{"enabled": true}}\n'
+    )
+    try:
+        for address in addresses:
+            send_mail(f"Webhook {webhook.pk} was switched off", text, None, [address])
+    except OSError as error:  # of which SMTPException is one
+        logger.warning("webhook %s: no mail about its end: %s", webhook.pk, error)
+
+
+def forget_old() -> int:
+    """Delete deliveries that were finished long ago; how many."""
+    old = Delivery.objects.filter(finished_at__lt=timezone.now() - KEPT)
+    return int(old._raw_delete(Delivery.objects.db))

@@ -9,15 +9,14 @@ from rest_framework.response import Response
 
 from accounts.permissions import Action
 from api.generics import View, lock_or_404
-from api.schema import answer, example, path_id
+from api.schema import answer, example
 from api.serializers import RequestSerializer
-from api.webhooks import Queued, WebhooksView
+from api.webhooks import WEBHOOK_ID, Queued, WebhooksView
 from audit import recording
 from audit.models import Changes, Event
 from redirect.db.time import now
 from webhooks.models import TEST, Delivery, DeliveryState, Webhook
 
-WEBHOOK_ID = path_id(description="The id of the webhook.", examples=[3])
 DELIVERY_ID = OpenApiParameter(
     "delivery",
     {"type": "integer", "format": "int64", "minimum": 0},
@@ -25,7 +24,12 @@ DELIVERY_ID = OpenApiParameter(
     description="The id of the delivery.",
     examples=[OpenApiExample("Example 1", 17)],
 )
-QUEUED = answer(Queued, "It is sent within seconds.", status=202)
+QUEUED = answer(
+    Queued,
+    "It is sent within seconds.",
+    {"id": 17, "messageId": "msg_6c5b0d0b2a7c4c0b9d1f3e5a7b9c1d3f"},
+    status=202,
+)
 
 
 @example({})

@@ -15,7 +15,7 @@ from accounts.permissions import Action
 from api import fields, filters
 from api.generics import DetailView, ListView, update_fields
 from api.pagination import pages_of
-from api.schema import answer, example
+from api.schema import answer, example, path_id
 from api.serializers import Created, RequestSerializer
 from redirect.db.search import among, contains
 from redirect.http.addresses import AddressRefused
@@ -31,6 +31,8 @@ GROUP = "The id of the group whose events it is told of; of a reseller, those of
 ENABLED = "Whether messages are sent. What is pending stays so while it is off; true switches it on again."
 REASON = "Why the service switched it off; null if it did not."
 SECRET = "What signs the messages (Standard Webhooks). It is shown in this answer and never again."  # noqa: S105
+
+WEBHOOK_ID = path_id(description="The id of the webhook.", examples=[3])
 
 CHANGES = {
     "url": "https://hooks.example.com/phones",
@@ -148,7 +150,7 @@ def matching_webhooks(user: User, term: str) -> Q:
 class WebhookFilters(filters.ClauseFilterSet):
     """GET /webhooks"""
 
-    examples = ("(groupId=1,search~'hooks')", "enabled=false")
+    examples = ("(groupId=1,search~'hooks')", "enabled=true")
 
     id = filters.Number("id")
     groupId = filters.Number("group_id")
@@ -300,6 +302,7 @@ class DeliveriesView(ListView):
     tag = "Webhooks"
     operation_ids: ClassVar = {"GET": "listWebhookDeliveries"}
     queryset = Delivery.objects.order_by("-id")
+    id_parameter = WEBHOOK_ID
     serializer_class = DeliverySerializer
     pagination_class = pages_of("deliveries")
 
@@ -311,7 +314,6 @@ class DeliveriesView(ListView):
         return self.page(webhook=id)
 
 
-@example({"id": 17, "messageId": "msg_6c5b0d0b2a7c4c0b9d1f3e5a7b9c1d3f"})
 class Queued(serializers.Serializer[Any]):
     """A message that is sent within seconds: the deliveries tell what became of it."""
 

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.models import Group, User
+from boot import shapes
 from desk import claims
 from desk.claims import ClaimLine
 from devices import mac
@@ -35,7 +36,7 @@ ACCESSES_SHOWN = 20
 
 
 def whole_mac(text: str) -> str | None:
-    """The MAC, in 12 upper-case digits, that a text is in any spelling, also as a file name; None for other texts.
+    """The MAC, in 12 upper-case digits, that a text is in any spelling, also as a phone asks for it, or None.
 
     >>> whole_mac("00a0.c914.c829"), whole_mac("0:a0:c9:14:c8:29"), whole_mac("C9:14")
     ('00A0C914C829', '00A0C914C829', None)
@@ -45,7 +46,8 @@ def whole_mac(text: str) -> str | None:
     if len(pairs) == PAIRS:
         text = ":".join(pair.zfill(2) for pair in pairs)  # arp prints them without leading zeros
     digits = re.sub(r"[:.\s-]", "", text).upper()
-    return mac.from_request_path(f"/{text}") or (digits if mac.mentioned_in(text) == [digits] else None)
+    asked_for = shapes.look(f"/{text}".encode(errors="replace"))
+    return asked_for.mac if asked_for else digits if mac.mentioned_in(text) == [digits] else None
 
 
 def part_of_mac(text: str) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 _MAC = r"[0-9A-F]{2}(?P<separator>[:-]?)(?:[0-9A-F]{2}(?P=separator)){4}[0-9A-F]{2}"
 
 _ANY_SPELLING = re.compile(_MAC, re.ASCII | re.IGNORECASE)
-_REQUEST_PATH = re.compile(rf"/(?P<mac>{_MAC})(?:\.(?:cfg|ini|xml|txt))?", re.ASCII | re.IGNORECASE)
 
 _HEX = "[0-9A-Fa-f]"
 _ANYWHERE = re.compile(
@@ -93,22 +92,6 @@ def fragment(text: str) -> str | None:
     'C914'
     """
     return _digits(text) if _FRAGMENT.fullmatch(text) else None
-
-
-def from_request_path(path: str) -> str | None:
-    """Return the normalized MAC that a booting phone asks for, or None for the path of anything else.
-
-    The path is one segment: a MAC in any accepted spelling, optionally with the suffix of a configuration
-    file. A reserved MAC is the name of a file that many phones ask for, and nothing else.
-
-    >>> from_request_path("/00908f9d8992.cfg")
-    '00908F9D8992'
-    """
-    found = _REQUEST_PATH.fullmatch(path)
-    if found is None:
-        return None
-    mac = _digits(found["mac"])
-    return None if is_reserved(mac) else mac
 
 
 def mentioned_in(text: str) -> list[str]:

@@ -90,7 +90,14 @@ def test_no_text_breaks_it(text: str):
 
 
 @pytest.mark.parametrize(
-    "spelling", [*SPELLINGS, f"{MAC}.cfg", "/00%3AA0%3AC9%3A14%3AC8%3A29", f"AUDC-IPPhone-450HD/3.4 {MAC}"]
+    "spelling",
+    [
+        *SPELLINGS,
+        f"{MAC}.cfg",
+        f"prov/cfg{MAC}.xml",
+        "/00%3AA0%3AC9%3A14%3AC8%3A29",
+        f"AUDC-IPPhone-450HD/3.4 {MAC}",
+    ],
 )
 def test_a_device_is_opened_at_once(operator: Client, cast: Cast, spelling: str):
     device = make_device(cast.provider, MAC)

@@ -9,7 +9,6 @@ from devices.mac import (
     InvalidMAC,
     display,
     fragment,
-    from_request_path,
     is_reserved,
     mentioned_in,
     normalize,
@@ -71,7 +70,6 @@ def test_refuses_anything_else(text: str) -> None:
 def test_what_can_be_no_device_is_reserved(mac: str) -> None:
     assert is_reserved(mac)
     assert parse(display(mac).lower()) == mac
-    assert from_request_path(f"/{mac}.cfg") is None
     with pytest.raises(InvalidMAC, match=rf"^{display(mac)} is reserved: "):
         normalize(mac)
 
@@ -136,44 +134,10 @@ def test_a_piece_of_a_displayed_mac_is_found_in_the_kept_one(mac: str, data: st.
     assert digits is None or digits in mac
 
 
-@pytest.mark.parametrize("spelling", [*spellings(MAC), *spellings(MAC.lower())])
-@pytest.mark.parametrize("suffix", ["", ".cfg", ".ini", ".xml", ".txt", ".CFG", ".Xml"])
-def test_a_phone_asks_for(spelling: str, suffix: str) -> None:
-    assert from_request_path(f"/{spelling}{suffix}") == MAC
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(f"/{text}" for text in INVALID),
-        "",
-        "/",
-        MAC,
-        f"//{MAC}",
-        f"/{MAC}/",
-        f"/{MAC}.cfg/",
-        f"/x/{MAC}",
-        f"/{MAC}/x",
-        f"/{MAC}.",
-        f"/{MAC}.bin",
-        f"/{MAC}.cfgx",
-        f"/{MAC}.cfg.cfg",
-        f"/{MAC}cfg",
-        f"/{MAC}.cfg\n",
-        f"/{MAC}.\u0131ni",
-        f"/{MAC}?x",
-        f"/{MAC} .cfg",
-        f"\n/{MAC}",
-    ],
-)
-def test_anything_else_is_no_phone(path: str) -> None:
-    assert from_request_path(path) is None
-
-
 @pytest.mark.parametrize("filler", ["0", ":", "-", "00:", "/", "/00", "0000.", "00 "])
 def test_long_texts_cost_little(filler: str) -> None:
     text = filler * 300 + "g"
 
-    for read in (from_request_path, fragment, mentioned_in):
+    for read in (fragment, mentioned_in):
         for start in ("", "/"):
             steps.count(module, read, start + text, limit=20 * len(text))

@@ -75,7 +75,7 @@ class PolyHttp(Driver):
         try:
             return self._read(answer)
         except DeviceError as error:
-            error.sent = changes and error.kind is Kind.PROTOCOL
+            error.sent = changes and error.status is None  # unreadable, though it was taken
             raise
 
     def check_answer(self, answer: Answer) -> None:

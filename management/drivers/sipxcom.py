@@ -250,7 +250,10 @@ class Sipxcom(Driver):
         answer = self._checked(self._transport.write(method, path, seconds=CONFIG, **more))
         try:
             said = json.loads(answer.content) if answer.content else {}
-        except ValueError:
+        except ValueError as error:
+            if "json" in answer.content_type.lower():
+                text = "The server's answer cannot be read: it is no JSON."
+                raise DeviceError(Kind.PROTOCOL, text, sent=True) from error
             said = {}  # XML, or a word: that it succeeded is all that counts
         return redact_json(said, self._secret) if isinstance(said, dict) else {}
 

@@ -1,5 +1,6 @@
 """manage.py refresh_endpoints: ask all devices what they are, many at a time."""
 
+import os
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -17,6 +18,7 @@ from management.storage import keep_summary
 from management.worker import driver_of
 
 AT_ONCE = 32
+NICENESS = 10
 PARTS = ("identity", "status", "provisioning", "registration", "firmware")
 
 
@@ -27,6 +29,11 @@ class Command(BaseCommand):
         "Ask each endpoint's device what it is and how it does, and keep the answers for the API."
         " Devices that refused their login are left out until it is changed: they may lock it."
     )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """From the command line at a lower priority: phones come first on the machine that it shares with them."""
+        os.nice(NICENESS)
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"devices at a time (default {AT_ONCE})")

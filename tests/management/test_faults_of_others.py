@@ -48,7 +48,7 @@ def either(db: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 def verb_of(managed: Managed, what: str) -> tuple[str, dict[str, Any], str]:
-    return (POLY if managed.endpoint.driver == "poly-trio" else SIPXCOM)[what]  # type: ignore[return-value]
+    return (POLY if managed.endpoint.driver == "poly-trio" else SIPXCOM)[what]
 
 
 def suffer(managed: Managed, fault: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -88,6 +89,6 @@ def test_foreign_and_missing_are_one_to_the_database(
     administrator: Api, cast: Cast, foreign: Target, missing: Target, call: Callable[[Api, Target, int], Any]
 ) -> None:
     own = make_location(cast.provider).pk
-    answers = [shapes_of(lambda target=target: call(administrator, target, own)) for target in (foreign, missing)]
+    answers = [shapes_of(partial(call, administrator, target, own)) for target in (foreign, missing)]
     assert answers[0] == answers[1]
     assert answers[0][1], "no statement was captured"

@@ -127,7 +127,7 @@ def test_rows_on_a_phone_are_cards_of_two_lines(service, open_page):
 def test_error_pages_are_clean(open_page):
     # A page of its own: the browser reports each status from 400 up as an error.
     page = open_page("/admin/", login="demo-support").context.new_page()
-    found = {}
+    found: dict[str, Any] = {}
     for path, title in {"/admin/no-such-page/": "Not found", "/admin/accounts/group/add/": "Not allowed"}.items():
         page.goto(path)
         assert title in page.title()
@@ -143,7 +143,7 @@ def test_error_pages_are_clean(open_page):
 
 
 def faults_of_error_page(page: Any, name: str) -> dict[str, list[str]]:
-    found = {}
+    found: dict[str, Any] = {}
     for size in (LAPTOP, PHONE):
         page.set_viewport_size(size)
         for scheme in ("light", "dark"):

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.template.context import Context
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from desk import filters, seen
 from desk.menu import PAGES
@@ -12,7 +13,7 @@ from desk.menu import PAGES
 register = template.Library()
 
 
-@register.inclusion_tag("unfold/helpers/header_title.html", takes_context=True)
+@register.inclusion_tag("desk/crumbs.html", takes_context=True)
 def crumbs(context: Context) -> dict[str, Any]:
     """The list and the row that a page belongs to, each with its link; else the title of the page."""
     options, row = context.get("opts"), context.get("original") or context.get("object")
@@ -20,7 +21,7 @@ def crumbs(context: Context) -> dict[str, Any]:
         return {"parts": [{"title": context.get("title") or ""}]}
     page = f"admin:{options.app_label}_{options.model_name}"
     names = {address: name for _, pages in PAGES for name, _, address, _ in pages}
-    name = names.get(f"{page}_changelist", options.verbose_name_plural)
+    name = names.get(f"{page}_changelist", capfirst(options.verbose_name_plural))
     parts = [{"title": name, "link": reverse(f"{page}_changelist")}]
     if row is not None and not isinstance(row, str):
         parts.append({"title": name_of(row), "link": reverse(f"{page}_change", args=[row.pk])})

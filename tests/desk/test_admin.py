@@ -545,6 +545,15 @@ def test_a_location_is_created_and_changed(operator, cast: Cast):
     assert (location.url, location.mutual_auth, location.group) == ("tftp://10.0.0.1/", False, cast.provider)
 
 
+@pytest.mark.parametrize("url", ["https://pbx.example/", "tftp://10.0.0.1/"])
+@pytest.mark.parametrize("page", ["change", "history", "delete"])
+def test_the_url_of_a_location_keeps_its_case(operator, cast: Cast, url, page):
+    location = make_location(cast.provider, url)
+    text = unescape(text_of(operator.get(f"{LOCATIONS}{location.pk}/{page}/")))
+    assert url in text
+    assert url.capitalize() not in text
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
@@ -560,7 +569,9 @@ def test_a_location_is_refused(operator, cast: Cast, url, sentence):
     assert not Location.objects.exists()
 
 
-@pytest.mark.parametrize("spelling", ["00a0c914c829", "00:A0:c9:14:C8:29", "00-a0-c9-14-c8-29", " 00A0C914C829 "])
+@pytest.mark.parametrize(
+    "spelling", ["00a0c914c829", "00:A0:c9:14:C8:29", "00-a0-c9-14-c8-29", " 00A0C914C829 ", "00_a0_c9_14_c8_29"]
+)
 def test_a_device_is_created_from_any_spelling(operator, cast: Cast, spelling):
     location = make_location(cast.provider)
     sent = {"mac": spelling, "group": cast.provider.pk, "location": location.pk}

@@ -45,14 +45,14 @@ def whole_mac(text: str) -> str | None:
     pairs = text.split("-" if "-" in text else ":")
     if len(pairs) == PAIRS:
         text = ":".join(pair.zfill(2) for pair in pairs)  # arp prints them without leading zeros
-    digits = re.sub(r"[:.\s-]", "", text).upper()
+    digits = re.sub(r"[:._\s-]", "", text).upper()
     asked_for = shapes.look(f"/{text}".encode(errors="replace"))
     return asked_for.mac if asked_for else digits if mac.mentioned_in(text) == [digits] else None
 
 
 def part_of_mac(text: str) -> str | None:
     """The digits of a text that may be a part of a MAC in any spelling; None for other texts."""
-    return mac.fragment(re.sub(r"[.\s]", "", text))
+    return mac.fragment(re.sub(r"[._\s]", "", text))
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,15 @@ class Phone:
     claims: list[ClaimLine] = field(default_factory=list)
 
     @property
+    def is_reserved(self) -> bool:
+        """Whether no phone can have it."""
+        return mac.is_reserved(self.mac)
+
+    @property
     def maker(self) -> str | None:
         """To whom the MAC's first half is registered, for staff to read: makers resell each other's hardware."""
+        if self.is_reserved:
+            return None
         from netaddr import EUI, NotRegisteredError  # its table is for this page alone, and no phone waits for it
 
         try:

@@ -13,12 +13,15 @@ _ANY_SPELLING = re.compile(_MAC, re.ASCII | re.IGNORECASE)
 
 _HEX = "[0-9A-Fa-f]"
 _ANYWHERE = re.compile(
-    rf"(?<!{_HEX})(?:{_HEX}{{2}}(?P<pairs>[:\-. ]?)(?:{_HEX}{{2}}(?P=pairs)){{4}}{_HEX}{{2}}"
+    rf"(?<!{_HEX})(?:{_HEX}{{2}}(?P<pairs>[:\-_. ]?)(?:{_HEX}{{2}}(?P=pairs)){{4}}{_HEX}{{2}}"
     rf"|{_HEX}{{4}}(?P<fours>[.:\- ])(?:{_HEX}{{4}}(?P=fours)){_HEX}{{4}}"
     rf"|{_HEX}{{6}}[.:\- ]{_HEX}{{6}})(?!{_HEX})"
 )
 # Request ids and the like, whose last part looks like a MAC.
 _UUID = re.compile(rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}")
+
+# Files that all phones of a model ask for, which are no phone's: Yealink's and Akuvox's.
+_OF_A_MODEL = re.compile(r"(?<![0-9a-z])[yr]\d{12}(?![0-9a-z])", re.ASCII | re.IGNORECASE)
 
 # 15651234E5, as spreadsheet programs write it: its digits and its E may be as many as those of a MAC.
 _NUMBER = re.compile(r"(?<![\w.,])\d[.,]\d+E[+-]?\d{1,3}(?![\w.,])", re.ASCII | re.IGNORECASE)
@@ -97,13 +100,14 @@ def fragment(text: str) -> str | None:
 def mentioned_in(text: str) -> list[str]:
     """Return the distinct MACs that a text mentions, normalized, in their order.
 
-    Here also groups of four digits and pairs joined by ``.`` or spaces are known, as other makers' devices write
-    them, and a MAC may stand anywhere. For people's texts; a phone's request or the API needs no guessing.
+    Here also groups of four digits and pairs joined by ``.``, ``_`` or spaces are known, as other makers' devices
+    write them, and a MAC may stand anywhere. For people's texts; a phone's request or the API needs no guessing.
 
     >>> mentioned_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
     ['00A0C914C829', '00A0C914C830']
     """
-    text = _NUMBER.sub(" ", _UUID.sub(" ", text))
+    for no_mac in (_UUID, _OF_A_MODEL, _NUMBER):
+        text = no_mac.sub(" ", text)
     return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _ANYWHERE.finditer(text)))
 
 

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold import paginator
 
 from desk.admin.base import TableAdmin
+from desk.asked import KindFilter, kind_in_words
 from desk.filters import GroupFilter
 from desk.search import whole_mac
 from devices import mac
@@ -113,11 +114,12 @@ class AccessAdmin(TableAdmin):
         "outcome_in_words",
         "address",
         "path",
+        "kind_of_request",
         "user_agent",
         "location_url",
     )
     list_display_links = None
-    list_filter = (OutcomeFilter, TimeFilter, GroupFilter)
+    list_filter = (OutcomeFilter, KindFilter, TimeFilter, GroupFilter)
     list_before_template = "admin/devices/access/time_shown.html"
     search_fields = ("mac",)
     search_help_text = "A whole MAC in any spelling, or the address that asked."
@@ -170,3 +172,7 @@ class AccessAdmin(TableAdmin):
     @admin.display(description="outcome")
     def outcome_in_words(self, access: Access) -> str:
         return Outcome(access.outcome).label
+
+    @admin.display(description="kind")
+    def kind_of_request(self, access: Access) -> str:
+        return kind_in_words(access.kind)

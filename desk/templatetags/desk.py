@@ -7,7 +7,7 @@ from django.template.context import Context
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from desk import filters, seen
+from desk import asked, filters, seen
 from desk.menu import PAGES
 
 register = template.Library()
@@ -31,6 +31,12 @@ def crumbs(context: Context) -> dict[str, Any]:
 def name_of(row: Any) -> str:
     """How pages call a row: a device by its MAC with colons, others as they call themselves."""
     return str(getattr(row, "spelled", row))
+
+
+@register.filter
+def kind_in_words(kind: str | None) -> str:
+    """Where the MAC stood in a request of this kind."""
+    return asked.kind_in_words(kind)
 
 
 @register.simple_tag

@@ -225,6 +225,12 @@ def test_the_statements_of_the_page_do_not_grow_with_the_log(operator, device):
     assert len(many) == len(few), many
 
 
+def test_a_request_tells_where_its_mac_stood_and_whose_phones_ask_so(operator, device):
+    agent = "Mozilla/4.0 (compatible; snom370-SIP 8.4.35 1.1.5-IFX-05.01.12)"
+    Client().get(f"/prov/?mac={MAC}", headers={"User-Agent": agent})
+    assert "/prov/ with its MAC in the query, as Snom devices do" in text_of(operator.get(page_of(device)))
+
+
 def test_what_a_phone_says_of_itself_is_text(operator, device):
     ask(**{"User-Agent": "<script>alert(1)</script>"})
     page = operator.get(page_of(device)).content
@@ -369,6 +375,19 @@ def test_the_log_is_filtered_by_time_and_outcome(operator, log):
     assert shown(operator, when="nonsense") == [log["now"], log["hours"]]
     assert shown(operator, outcome__exact="NoLocation") == [log["hours"]]
     assert shown(operator, outcome__exact="nonsense") == []
+
+
+def test_the_log_tells_the_kind_of_a_request_and_is_filtered_by_it(operator, device):
+    assert Client().get(f"/?mac={MAC}").status_code == 302
+    assert Client().get(f"/cfg{MAC}.xml").status_code == 302
+    make_access(device)  # older than kinds
+    by_file, by_query = Access.objects.get(kind="file"), Access.objects.get(kind="query")
+    assert shown(operator, kind__exact="query") == [by_query]
+    assert shown(operator, kind__exact="file") == [by_file]
+    assert shown(operator, kind__exact="nonsense") == []
+    text = text_of(operator.get(ACCESSES, {"kind__exact": "query"}))
+    assert "Kind: MAC in the query" in text
+    assert "/ MAC in the query" in text
 
 
 def test_the_log_is_searched_by_whole_addresses_and_by_nothing_less(operator, log):

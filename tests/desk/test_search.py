@@ -1,6 +1,7 @@
 """The find field of the admin: whatever the caller has at hand leads to the phone."""
 
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from devices import mac
 from devices.models import Access, Device, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
-from tests.desk.test_admin import browser_of, make_staff
+from tests.desk.test_admin import browser_of, make_staff, text_of
 
 MAC = "00A0C914C829"
 SPELLINGS = [
@@ -27,6 +28,7 @@ SPELLINGS = [
     "00 A0 C9 14 C8 29",
     "00.a0.c9.14.c8.29",
     "00a0c9-14c829",
+    "00_a0_c9_14_c8_29",
 ]
 
 
@@ -70,6 +72,8 @@ def test_a_mac_is_recognised_anywhere(text: str, spelling: str):
         "1.56512340000E+07",
         "1,56512340000e+07",
         "restored from 1.5651234E+10, was 1.56512340000E7",
+        "y000000000065.cfg",
+        'GET /prov/r000000000024.cfg HTTP/1.1" 302',
     ],
 )
 def test_what_is_no_mac_is_none(text: str):
@@ -124,6 +128,8 @@ def test_a_mac_that_nobody_owns_shows_who_asked_when_and_from_where(operator: Cl
             outcome=Outcome.UNKNOWN,
             address=f"192.0.2.{minute}",
             user_agent="SpecialPhone/1.0 <b>",
+            path="/prov/cfg00a0c914c829.xml",
+            kind="file",
         )
     page = find(operator, "00-a0-c9-14-c8-29").content.decode()
     assert "No group owns this MAC" in page
@@ -131,6 +137,8 @@ def test_a_mac_that_nobody_owns_shows_who_asked_when_and_from_where(operator: Cl
     assert "192.0.2.19<" in page
     assert "192.0.2.20<" not in page
     assert "SpecialPhone/1.0 &lt;b&gt;" in page
+    assert "/prov/cfg00a0c914c829.xml" in page
+    assert "MAC in the file's name" in unescape(page)
 
 
 def test_a_mac_whose_device_is_gone_shows_what_it_got(operator: Client, cast: Cast):
@@ -142,6 +150,24 @@ def test_a_mac_whose_device_is_gone_shows_what_it_got(operator: Client, cast: Ca
 
 def test_a_mac_that_never_asked_says_so(operator: Client):
     assert "The log holds no request of such a phone" in find(operator, MAC).content.decode()
+
+
+@pytest.mark.parametrize(
+    "text", ["000000000000", "000000000000.cfg", "FF:FF:FF:FF:FF:FF", "01005E000001", "01-00-5e-00-00-01"]
+)
+def test_a_reserved_mac_can_be_no_device(operator: Client, text: str):
+    page = text_of(find(operator, text))
+    assert "This MAC is reserved: no phone can have it." in page
+    for words in ("No group owns", "Add it as a device", "is registered to"):
+        assert words not in page
+
+
+@pytest.mark.parametrize("text", ["y000000000065.cfg", "GET /prov/y000000000065.cfg HTTP/1.1"])
+def test_a_file_of_all_phones_of_a_model_is_no_device(operator: Client, cast: Cast, text: str):
+    make_device(cast.provider, "000000000065")
+    page = find(operator, text)
+    assert page.status_code == 200
+    assert "Nothing was found" in text_of(page)
 
 
 def test_several_macs_are_listed(operator: Client, cast: Cast):

@@ -94,6 +94,14 @@ def test_a_file_of_that_name_is_not_looked_up(db: None, mac: str, suffix: str) -
 # --- Devices from before ----------------------------------------------------------------------------------------
 
 
+def test_find_leads_to_it_and_says_what_it_is(staff: Client, before: Device) -> None:
+    page = f"{DEVICES}{before.pk}/change/"
+    assert staff.get("/admin/find/", {"q": before.mac})["Location"] == page
+    answer = staff.get("/admin/find/", {"q": f"{before.mac} 00908F000001"}).content.decode()
+    assert "This MAC is reserved" in answer
+    assert page in answer
+
+
 def test_it_is_not_answered_any_more(before: Device) -> None:
     assert Client().get(f"/{before.mac}.cfg").status_code == 404
     before.refresh_from_db()

@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.models import Group
 from audit import history
 from boot.diagnosis import Diagnosis, answer_now, diagnose
-from boot.shapes import look, maker_of
+from boot.logged import shape_of
+from boot.shapes import maker_of
 from desk import audit_words, claims
 from desk.charts import Chart, chart
 from desk.claims import ClaimLine
@@ -124,8 +125,7 @@ def _line(access: Any, device: Device, now: datetime) -> RequestLine:
     owner = None
     if access.group_id != device.group_id:
         owner = access.owner or ("no group" if access.group_id is None else "a group that was deleted")
-    shape = look((access.path or "").encode("latin-1", "replace"), b"", access.user_agent)
-    maker = maker_of(shape, access.user_agent) if shape else None
+    maker = maker_of(shape_of(access), access.user_agent)
     return RequestLine(access, ago(access.time, now), exact(access.time), owner, maker)
 
 

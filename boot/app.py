@@ -18,7 +18,6 @@ from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
 from boot.request import BootRequest, UnknownRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
-from boot.shapes import is_own
 from boot.user_agent_hints import hints, may_stand_in
 from devices.models import Outcome
 from redirect import logs
@@ -59,7 +58,7 @@ class BootApplication:
             return
         began = time.perf_counter()
         boot_request = request.from_scope(scope)
-        if boot_request is None and is_own(request.path_of(scope), request.own_segments()):
+        if boot_request is None and request.is_own(scope):
             await self.django(scope, receive, send)
             return
         if boot_request is None and may_stand_in(request.user_agent_of(scope)):

@@ -67,5 +67,7 @@ def decide(record: DeviceRecord | None, mac: str, certificate: CertificateStatus
     url = url_template.expand(record.url, mac=mac, customer=record.customer, file_name=file_name)
     if record.answer == Answer.REDIRECT:
         return Decision(Outcome.REDIRECTED, url)
-    pointed = url_template.expand(record.url, mac=mac, customer=record.customer)
+    pointed = url
+    if record.url.endswith("/"):  # a server, below which the phone finds its files
+        pointed = url_template.expand(record.url, mac=mac, customer=record.customer)
     return Decision(Outcome.REDIRECTED, url, pointed)

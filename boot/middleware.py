@@ -30,11 +30,13 @@ class BootMiddleware:
     def __call__(self, http_request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         boot_request = request.from_environ(http_request.META)
-        if boot_request is None and is_own(from_environ(http_request.META)[0], request.own_segments()):
-            return self.get_response(http_request)
-        if boot_request is None and may_stand_in(http_request.META.get("HTTP_USER_AGENT", "")):
-            path = from_environ(http_request.META)[0]
-            if hints.note(request.unknown_from_environ(http_request.META, path)):
+        if boot_request is None:
+            path, query = from_environ(http_request.META)
+            if is_own(path, request.own_segments(), query):
+                return self.get_response(http_request)
+            if may_stand_in(http_request.META.get("HTTP_USER_AGENT", "")) and hints.note(
+                request.unknown_from_environ(http_request.META, path)
+            ):
                 hints.write()
         response, outcome = _respond(boot_request, http_request.method)
         count_refusal(outcome)

@@ -18,7 +18,6 @@ from boot.metrics import Refusal, count_refusal
 from boot.recorder import Overloaded
 from boot.request import BootRequest
 from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
-from boot.shapes import is_own
 from boot.user_agent_hints import may_stand_in
 from devices.models import Outcome
 from redirect import logs
@@ -56,7 +55,7 @@ class PhoneProtocol(JSONProtocol):
         scope["raw_path"], scope["query_string"] = path, found[2] or b""
         boot_request = request.from_scope(scope)
         if boot_request is None:
-            if is_own(path, request.own_segments()):
+            if request.is_own(scope):
                 return False
             if may_stand_in(request.user_agent_of(scope)):
                 app.note_hint(request.unknown_from_scope(scope))

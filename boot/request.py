@@ -16,6 +16,7 @@ from boot.decision import CertificateStatus, Decision, DeviceRecord
 from boot.rate_limit import unknown_macs
 from boot.shapes import Shape, look
 from boot.shapes import from_environ as raw_target
+from boot.shapes import is_own as is_own_path
 from redirect.http.client_address import apply_forwarded, source_of
 
 MAX_ADDRESS = 45
@@ -184,6 +185,11 @@ def path_of(scope: MutableMapping[str, Any]) -> bytes:
     """Return the path of an ASGI scope as it stands in the request; `raw_path` is optional in ASGI."""
     raw: bytes | None = scope.get("raw_path")
     return quote(scope["path"], safe="/:").encode("ascii") if raw is None else raw
+
+
+def is_own(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the service itself answers the request of an ASGI scope that is no phone's."""
+    return is_own_path(path_of(scope), own_segments(), scope.get("query_string", b""))
 
 
 @cache

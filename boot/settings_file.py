@@ -44,7 +44,7 @@ class Server(NamedTuple):
 def body(maker: str, url: str, mac: str, file_name: str = "") -> tuple[bytes, str] | None:
     """The body and its content type that point a maker's phone to a URL, or None where there is none.
 
-    ``url`` is that of the phone's location, filled in for no file (a directory ends in a slash); ``mac`` is
+    ``url`` is that of the phone's location (a directory ends in a slash, with no file behind it); ``mac`` is
     normalized; ``file_name`` is what the phone asked for, "" if it asked for no file.
 
     >>> body("Algo", "http://pbx.example/algo/", "0022EE0A0B0C", "algom0022ee0a0b0c.conf")[1]
@@ -185,7 +185,8 @@ FORMS: dict[str, Form] = {
     "Flyingvoice": Form(r".*\.cfg", TEXT, _yealink),
     "Fanvil": Form(r".*\.(?:cfg|xml)", XML, _fanvil),
     "Poly": Form(r"[0-9a-f]{12}\.cfg", XML, _poly),
-    "Cisco": Form(r".*\.(?:xml|cfg)", XML, _cisco),
+    # SPA and MPP phones; those of Call Manager ask for .cnf.xml, which is another format.
+    "Cisco": Form(r".*(?<!\.cnf)\.(?:xml|cfg)", XML, _cisco),
     "Panasonic": Form(r".*\.cfg", TEXT, _panasonic),
     "Mitel": Form(r".*\.cfg", TEXT, _mitel),
     "Gigaset Nx70": Form(r".*\.xml", XML, _gigaset),

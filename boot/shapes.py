@@ -62,7 +62,9 @@ def _first_of(patterns: Iterable[str]) -> str:
     return "|".join(f"(?P<r{row}>{pattern})" for row, pattern in enumerate(patterns))
 
 
-_AFTER = r"(?:[-_][0-9a-z]{1,32})?(?:\.[0-9a-z]{1,8}){0,2}"
+# What goes on in pairs or fours is longer than a MAC; and a name with two MACs names no phone.
+_NO_MORE = r"(?!(?P=by)[0-9a-f]{2}(?![0-9a-z]))(?!\.[0-9a-f]{4}(?![0-9a-z]))"
+_AFTER = rf"{_NO_MORE}(?:[-_](?![0-9a-f]{{12}}(?![0-9a-z]))[0-9a-z]{{1,32}})?(?:\.[0-9a-z]{{1,8}}){{0,2}}"
 _BEFORE = re.compile(_first_of(row.before for row in makers.NAMED), _FLAGS)
 _NAMED = re.compile(f"(?:{'|'.join(row.before for row in makers.NAMED)}){_MAC}{_AFTER}", _FLAGS)
 _COMMON = re.compile(_first_of(row.name for row in makers.COMMON), _FLAGS)
@@ -103,16 +105,18 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
     return _by_query(given) if given else _by_user_agent(told, user_agent)
 
 
-def is_own(path: bytes, own: Collection[str]) -> bool:
+def is_own(path: bytes, own: Collection[str], query: bytes = b"") -> bool:
     """Whether the service itself answers a path as it stands in a request: ``own`` is as ``look`` wants it.
 
-    The empty path is its start page.
+    The empty path without a query is its start page.
 
     >>> is_own(b"/%61pi/v1/devices", {"api"})
     True
     """
+    if path in (b"", b"/"):
+        return not query
     segments = unquote_to_bytes(path).decode("latin-1").split("/")
-    return path in (b"", b"/") or _steps_up(segments) or _first(segments) in own
+    return _first(segments) in own and not _steps_up(segments)
 
 
 def maker_of(shape: Shape, user_agent: str) -> str | None:
@@ -246,7 +250,7 @@ def _first(segments: list[str]) -> str:
 
 
 def _steps_up(segments: list[str]) -> bool:
-    return ".." in segments  # which would lead below another address, and no phone makes
+    return ".." in segments  # which would lead below another address; neither phones nor browsers send it
 
 
 def _is_refused(name: str) -> bool:

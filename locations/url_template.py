@@ -33,12 +33,13 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 # Visible ASCII but # % \ { }, percent-encoded octets, and the placeholders.
 _PATH = re.compile(rf"(?:[!\"$&-\[\]-z|~]|%[0-9A-Fa-f]{{2}}|{_PLACEHOLDER.pattern})*")
 
-# What stands for the MAC or the file in other redirect portals and provisioning servers: Yealink's and Fanvil's
-# $mac, Cisco's $MA and $MAU, Gigaset's %MACD, Auerswald's <MACADR>, Panasonic's {MAC}, Snom's {mac}. A phone would
-# get it as it is, and ask for a file of that name.
+# What stands for the MAC, the file or the model in other redirect portals and provisioning servers: Yealink's and
+# Fanvil's $mac, Cisco's $MA, $MAU, $PN and $PSN, Gigaset's %MACD, Auerswald's <MACADR>, Panasonic's {MAC}, Snom's
+# {mac}. A phone would get it as it is, and ask for a file of that name.
 _FOREIGN = re.compile(
     r"\$[({]?(?:mac(?:_?addr(?:ess)?)?|mau?)[)}]?(?![0-9a-z])"
     r"|%{1,2}mac[a-z]{0,8}%{0,2}|<mac[ _a-z]{0,16}>|\[mac[ _a-z]{0,16}\]|__mac[_a-z]{0,16}__"
+    r"|@mac@|\$[({]?p(?:sn?|n)[)}]?(?![0-9a-z])"
     r"|\{{1,2}[ $%]?mac[ _-]?(?:addr(?:ess)?)?[ ]?\}{1,2}|\{{1,2}[ $%]?file[ _-]?(?:name)?[ ]?\}{1,2}",
     re.ASCII | re.IGNORECASE,
 )
@@ -177,6 +178,10 @@ def _foreign_problem(text: str) -> str:
     """The sentence on another system's placeholder: which one to write instead."""
     if "file" in text.lower():
         instead = FILE_NAME
+    elif "ma" not in text.lower():
+        return (
+            f"{text} is a placeholder of another system, and phones would get it as it is. Write the value itself."
+        )
     elif text.isupper() and text.strip("${()}") != "MA":  # Cisco's $MA is in lower case
         instead = "{MAC ADDRESS} for the MAC in upper case, {mac address} for lower case"
     else:

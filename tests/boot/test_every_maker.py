@@ -114,6 +114,15 @@ def test_a_phone_of_a_known_maker_gets_settings(pointed: Device):
     assert (pointed.num_requests, pointed.last_access_status) == (2, "Success")
 
 
+@committed
+def test_settings_name_the_file_that_was_asked_for(cast: Cast):
+    location = make_location(cast.provider, "https://pbx.example/{FILE NAME}?x=1", answer=Answer.SETTINGS)
+    make_device(cast.provider, "00156527C764", location)
+    answer = ask("/00156527c764.cfg", headers=[("User-Agent", "Yealink SIP-T46S 66.86.0.15 00:15:65:27:c7:64")])
+    assert answer.status == 200
+    assert b"url = https://pbx.example/00156527c764.cfg?x=1\n" in answer.body
+
+
 @pytest.mark.parametrize("user_agent", ["", "curl/8"])
 @committed
 def test_a_phone_of_an_unknown_maker_is_redirected(pointed: Device, user_agent: str):

@@ -156,6 +156,7 @@ def test_other_makers_are_redirected(maker: str) -> None:
         ("Poly", "00908f9d8992-directory.xml"),
         ("Poly", "00908f9d8992-web.cfg"),
         ("Mitel", "00908F9D8992.tuz"),
+        ("Cisco", "SEP00908F9D8992.cnf.xml"),
         ("Algo", ""),
     ],
 )

@@ -32,7 +32,7 @@ GROUP = {
     "description": "second provider of reseller 2",
     "resellerId": 2,
     "locationCount": 1,
-    "deviceCount": 1,
+    "deviceCount": 2,
     "providers": [],
 }
 

@@ -5,94 +5,27 @@ section 8.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from functools import cached_property
 from urllib.parse import urlsplit
 
 from boot.certificate import mac_named_in
 from boot.certificate_cause import cause_of
-from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
+from boot.diagnosis_facts import (
+    GIVE_LOCATION,
+    HTTPS,
+    NOT_REQUIRED,
+    RESTART,
+    Diagnosis,
+    Facts,
+    Severity,
+    fixed,
+    proxy_step,
+    waiting,
+)
 from devices.mac import RESERVED, display, is_reserved
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template
 from redirect.times import moment
-
-
-class Severity(StrEnum):
-    """The state of a device."""
-
-    GOOD = "Works"
-    WAITING = "Waiting for the phone"
-    WARNING = "Attention"
-    BAD = "Fails"
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Sentences for a reader who has never seen this service; `url` is where the phone was sent, or will be."""
-
-    severity: Severity
-    headline: str
-    why: str
-    steps: tuple[str, ...]
-    url: str | None = None
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What a diagnosis is made from."""
-
-    device: Device
-    last: Access | None
-    now: datetime
-    last_owner: str | None
-    certificate_shown: datetime | None
-    proxy_trusted: bool
-
-    @property
-    def request(self) -> Access:
-        """The last request, of a device that has sent one."""
-        assert self.last is not None
-        return self.last
-
-    @property
-    def when(self) -> str:
-        """When and from which address the last request came."""
-        return f"{moment(self.request.time, self.now)} from {self.request.address}"
-
-    @property
-    def certificate_required(self) -> bool:
-        """Whether the location accepts only phones with a certificate."""
-        location = self.device.location
-        return location is not None and location.mutual_auth
-
-    @cached_property
-    def url(self) -> str | None:
-        """Where the next request is redirected to, if it comes with the device's certificate."""
-        return answer_now(self.device).url
-
-
-def answer_now(device: Device) -> Decision:
-    """What a request with the device's own certificate gets now, by the rule that phones are answered by."""
-    location = device.location
-    url, mutual_auth = (location.url, location.mutual_auth) if location else (None, False)
-    record = DeviceRecord(device.group.name, url, mutual_auth)
-    return decide(record, device.mac, CertificateStatus.VERIFIED)
-
-
-GIVE_LOCATION = "Give the device a location: the address of its customer's provisioning server."
-RESTART = "Restart the phone: it sends a request only when it boots. Then look here again."
-HTTPS = (
-    "Check the redirect address that is set in the phone: it must begin with https://, because over http:// a "
-    "phone cannot show its certificate."
-)
-PROXY = (
-    "Tell the platform operator: the setting TRUSTED_PROXIES is empty, so this service sees no phone's "
-    "certificate, and every location that requires one refuses all phones."
-)
-NOT_REQUIRED = "If no certificate is needed after all, switch Mutual auth off at its location."
 
 
 def diagnose(
@@ -112,7 +45,7 @@ def diagnose(
     """
     if is_reserved(device.mac):
         return _reserved(device)
-    facts = _Facts(device, last, now, last_owner, certificate_shown, proxy_trusted)
+    facts = Facts(device, last, now, last_owner, certificate_shown, proxy_trusted)
     if last is None:
         return _no_request(facts) if device.last_access is None else _request_not_kept(facts)
     outcome = Outcome(last.outcome)
@@ -131,8 +64,8 @@ def _reserved(device: Device) -> Diagnosis:
     )
 
 
-def _no_request(facts: _Facts) -> Diagnosis:
-    return _waiting(
+def _no_request(facts: Facts) -> Diagnosis:
+    return waiting(
         facts,
         "This phone has never sent a request.",
         "No request for its MAC is known. The phone has not failed here: it has not reached this service.",
@@ -144,29 +77,27 @@ def _no_request(facts: _Facts) -> Diagnosis:
     )
 
 
-def _request_not_kept(facts: _Facts) -> Diagnosis:
+def _request_not_kept(facts: Facts) -> Diagnosis:
     time = facts.device.last_access
     assert time is not None
     if facts.device.last_access_status == AccessStatus.FAIL:
         headline = "Its last request was refused; the log does not go back far enough to tell why."
     else:
         headline = "Its last request was redirected, a long time ago."
-    return _waiting(
-        facts, headline, f"The request came {moment(time, facts.now)}, and the log no longer holds it."
-    )
+    return waiting(facts, headline, f"The request came {moment(time, facts.now)}, and the log no longer holds it.")
 
 
-def _unknown(facts: _Facts) -> Diagnosis:
-    return _waiting(
+def _unknown(facts: Facts) -> Diagnosis:
+    return waiting(
         facts,
         "The last request came before the device was added.",
         f"When it came, {facts.when}, no group owned this MAC, so it was refused. No request has come since.",
     )
 
 
-def _moved(facts: _Facts) -> Diagnosis:
+def _moved(facts: Facts) -> Diagnosis:
     owner = facts.last_owner or "a group that was deleted"
-    return _waiting(
+    return waiting(
         facts,
         f"No request has come since the device was moved to {facts.device.group.name}.",
         f"The last request came {facts.when}. At that time the device belonged to {owner}, so its outcome tells "
@@ -174,11 +105,11 @@ def _moved(facts: _Facts) -> Diagnosis:
     )
 
 
-def _redirected(facts: _Facts) -> Diagnosis:
+def _redirected(facts: Facts) -> Diagnosis:
     request, location = facts.request, facts.device.location
     sent_to = _expanded(request.location_url, facts.device)
     if location is None:
-        return _waiting(
+        return waiting(
             facts,
             "Its location was removed after its last request.",
             f"It was redirected {facts.when}, to {sent_to}.",
@@ -188,11 +119,11 @@ def _redirected(facts: _Facts) -> Diagnosis:
             Severity.WARNING,
             "The next request will be refused unless the phone shows its certificate.",
             f"It was redirected {facts.when}, without a certificate. Since then its location requires one.",
-            (HTTPS, *_proxy_step(facts), RESTART),
+            (HTTPS, *proxy_step(facts), RESTART),
             facts.url,
         )
     if request.location_url != location.url:
-        return _waiting(
+        return waiting(
             facts,
             "Its location has changed since its last request.",
             f"It was redirected {facts.when}, to {sent_to}. No request has come since.",
@@ -212,9 +143,9 @@ def _redirected(facts: _Facts) -> Diagnosis:
     )
 
 
-def _no_location(facts: _Facts) -> Diagnosis:
+def _no_location(facts: Facts) -> Diagnosis:
     if facts.device.location is not None:
-        return _fixed(facts, "it had no location, and now it has one")
+        return fixed(facts, "it had no location, and now it has one")
     return Diagnosis(
         Severity.BAD,
         "Refused: the device has no location.",
@@ -224,7 +155,7 @@ def _no_location(facts: _Facts) -> Diagnosis:
     )
 
 
-def _certificate_required(facts: _Facts) -> Diagnosis:
+def _certificate_required(facts: Facts) -> Diagnosis:
     if not facts.certificate_required:
         return _certificate_not_required(facts, "its location required a certificate, and it showed none")
     why = f"Its location requires the phone's own certificate, and its request {facts.when} came without one."
@@ -235,7 +166,7 @@ def _certificate_required(facts: _Facts) -> Diagnosis:
         "Refused: the phone showed no certificate.",
         why,
         (
-            *_proxy_step(facts),
+            *proxy_step(facts),
             HTTPS,
             "If a proxy or firewall at its site decrypts connections, the certificate is lost there: let the "
             "phone reach this service directly.",
@@ -247,7 +178,7 @@ def _certificate_required(facts: _Facts) -> Diagnosis:
     )
 
 
-def _certificate_mismatch(facts: _Facts) -> Diagnosis:
+def _certificate_mismatch(facts: Facts) -> Diagnosis:
     if not facts.certificate_required:
         return _certificate_not_required(facts, "its location required a certificate, and it was not accepted")
     subject, mac = facts.request.certificate_subject, display(facts.device.mac)
@@ -276,52 +207,26 @@ def _certificate_mismatch(facts: _Facts) -> Diagnosis:
         headline = "Refused: the certificate is not this phone's own."
         why = f"{shown if subject else f'The certificate of its request {facts.when} cannot be read.'} {own}"
         steps = ("Reset the phone to its certificate from the factory, which names its MAC.",)
-    return Diagnosis(Severity.BAD, headline, why, (*steps, *_proxy_step(facts), NOT_REQUIRED, RESTART))
+    return Diagnosis(Severity.BAD, headline, why, (*steps, *proxy_step(facts), NOT_REQUIRED, RESTART))
 
 
-def _certificate_not_required(facts: _Facts, then: str) -> Diagnosis:
+def _certificate_not_required(facts: Facts, then: str) -> Diagnosis:
     if facts.device.location is None:
-        return _waiting(
+        return waiting(
             facts,
             "Its location was removed after its last request.",
             f"It was refused {facts.when}, because {then}.",
         )
-    return _fixed(facts, f"{then}. Its location no longer requires one")
+    return fixed(facts, f"{then}. Its location no longer requires one")
 
 
-def _fixed(facts: _Facts, then_and_now: str) -> Diagnosis:
-    return _waiting(
-        facts,
-        "Corrected since: the phone only has to send its next request.",
-        f"It was refused {facts.when}, because {then_and_now}. No request has come since.",
-    )
-
-
-BY_OUTCOME: dict[Outcome, Callable[[_Facts], Diagnosis]] = {
+BY_OUTCOME: dict[Outcome, Callable[[Facts], Diagnosis]] = {
     Outcome.REDIRECTED: _redirected,
     Outcome.NO_LOCATION: _no_location,
     Outcome.CERTIFICATE_REQUIRED: _certificate_required,
     Outcome.CERTIFICATE_MISMATCH: _certificate_mismatch,
     Outcome.UNKNOWN: _unknown,
 }
-
-
-def _waiting(facts: _Facts, headline: str, why: str, *steps: str) -> Diagnosis:
-    """The last request tells nothing about now; what the next one will get does."""
-    if facts.url is None:
-        why += " The next request will be refused, because the device has no location."
-        severity = Severity.BAD if facts.last else Severity.WARNING
-        return Diagnosis(severity, headline, why, (GIVE_LOCATION, *steps, RESTART))
-    if facts.certificate_required:
-        why += " With its own certificate, which its location requires, its next request goes to this address."
-        steps = (*steps, HTTPS, *_proxy_step(facts))
-    else:
-        why += " Its next request goes to this address."
-    return Diagnosis(Severity.WAITING, headline, why, (*steps, RESTART), facts.url)
-
-
-def _proxy_step(facts: _Facts) -> tuple[str, ...]:
-    return () if facts.proxy_trusted else (PROXY,)
 
 
 def _expanded(template: str | None, device: Device) -> str | None:

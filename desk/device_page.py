@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Group
 from audit import history
-from boot.diagnosis import Diagnosis, answer_now, diagnose
+from boot.diagnosis import diagnose
+from boot.diagnosis_facts import Diagnosis, answer_now
 from boot.logged import shape_of
 from boot.shapes import maker_of
 from desk import audit_words, claims

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Group
-from boot.diagnosis import BY_OUTCOME, Diagnosis, Severity, diagnose
+from boot.diagnosis import BY_OUTCOME, diagnose
+from boot.diagnosis_facts import Diagnosis, Severity
 from desk.charts import COLORS
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location

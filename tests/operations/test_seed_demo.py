@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Group, GroupType, Level, User
-from boot.diagnosis import Severity
+from boot.diagnosis_facts import Severity
 from desk import device_page
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location

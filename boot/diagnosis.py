@@ -5,6 +5,7 @@ section 8.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ from boot.diagnosis_facts import (
     proxy_step,
     waiting,
 )
+from boot.logged import shape_of
+from devices.hints import Hint
 from devices.mac import RESERVED, display, is_reserved
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations import url_template
@@ -36,18 +39,22 @@ def diagnose(
     last_owner: str | None = None,
     certificate_shown: datetime | None = None,
     proxy_trusted: bool = True,
+    hint: Hint | None = None,
 ) -> Diagnosis:
     """The diagnosis of a device by its last request in the access log (None: the log holds none).
 
     `last_owner` is the name of the group that owned the device at that request, None if that group was deleted;
     `certificate_shown` is when the device last showed a certificate, as far as the log goes back;
-    `proxy_trusted` tells whether certificates can reach this service at all.
+    `proxy_trusted` tells whether certificates can reach this service at all; `hint` is a request that was no
+    phone's, and carried the device's MAC in its User-Agent.
     """
     if is_reserved(device.mac):
         return _reserved(device)
-    facts = Facts(device, last, now, last_owner, certificate_shown, proxy_trusted)
+    facts = Facts(device, last, now, last_owner, certificate_shown, proxy_trusted, hint)
     if last is None:
-        return _no_request(facts) if device.last_access is None else _request_not_kept(facts)
+        if device.last_access is not None:
+            return _request_not_kept(facts)
+        return _no_request(facts) if hint is None else _no_known_form(facts, hint)
     outcome = Outcome(last.outcome)
     if outcome is not Outcome.UNKNOWN and last.group_id != device.group_id:
         return _moved(facts)
@@ -75,6 +82,24 @@ def _no_request(facts: Facts) -> Diagnosis:
         "66). It must be the address of this service.",
         "Check that the firewall of its site lets the phone reach this service.",
     )
+
+
+def _no_known_form(facts: Facts, hint: Hint) -> Diagnosis:
+    mac = facts.device.mac
+    found = waiting(
+        facts,
+        "The phone reaches this service, but has asked only for files that are no known form.",
+        f"A phone whose User-Agent carries this MAC asked for {hint.path} {moment(hint.time, facts.now)}, and got "
+        "“not found”: in no known form does that name a MAC. A User-Agent alone proves nothing, so nothing was "
+        "counted; but the network is not at fault.",
+        "Check the auto-provisioning path that is set in the phone, or that it is given by DHCP. It should be the "
+        "address of this service alone, ending in a slash: then most phones ask for a file of their own.",
+        "If the phone asks for exactly what is set, its MAC must stand there: as the last part of the path "
+        f"(/{mac}), in the name of the file (/{mac}.cfg), as a directory (/{mac}/), or in the query "
+        f"(/?mac={mac}). Write the placeholder for the MAC that the phone's manual names.",
+        "If it asks for that file before its own, as some do for firmware, wait for its next request.",
+    )
+    return replace(found, severity=Severity.WARNING)
 
 
 def _request_not_kept(facts: Facts) -> Diagnosis:
@@ -107,7 +132,7 @@ def _moved(facts: Facts) -> Diagnosis:
 
 def _redirected(facts: Facts) -> Diagnosis:
     request, location = facts.request, facts.device.location
-    sent_to = _expanded(request.location_url, facts.device)
+    sent_to = _expanded(request, facts.device)
     if location is None:
         return waiting(
             facts,
@@ -120,7 +145,7 @@ def _redirected(facts: Facts) -> Diagnosis:
             "The next request will be refused unless the phone shows its certificate.",
             f"It was redirected {facts.when}, without a certificate. Since then its location requires one.",
             (HTTPS, *proxy_step(facts), RESTART),
-            facts.url,
+            facts.given.url,
         )
     if request.location_url != location.url:
         return waiting(
@@ -129,17 +154,19 @@ def _redirected(facts: Facts) -> Diagnosis:
             f"It was redirected {facts.when}, to {sent_to}. No request has come since.",
         )
     host = urlsplit(sent_to or "").hostname
+    way = "answered" if facts.given.maker else "redirected"
     return Diagnosis(
         Severity.GOOD,
-        "The phone was redirected: nothing failed here.",
-        f"Its request came {facts.when}, and it was told to fetch its configuration from the address below.",
+        f"The phone was {way}: nothing failed here.",
+        f"Its request came {facts.when}, and it was told to fetch its configuration from the address below."
+        f"{facts.about_url}",
         (
             "If it still has no configuration, the fault lies behind that address, not in this service. Ask the "
             f"operator of {host} whether the phone's request arrived there, and whether the file exists.",
             f"Check that the network of the phone can resolve and reach {host}.",
             "If it should go to another address, change its location, and restart the phone.",
         ),
-        sent_to,
+        facts.given.url,
     )
 
 
@@ -229,5 +256,8 @@ BY_OUTCOME: dict[Outcome, Callable[[Facts], Diagnosis]] = {
 }
 
 
-def _expanded(template: str | None, device: Device) -> str | None:
-    return template and url_template.expand(template, mac=device.mac, customer=device.group.name)
+def _expanded(request: Access, device: Device) -> str | None:
+    """Where the last request was sent, by the template of that time and the file that it asked for."""
+    name = shape_of(request).file_name
+    template = request.location_url
+    return template and url_template.expand(template, mac=device.mac, customer=device.group.name, file_name=name)

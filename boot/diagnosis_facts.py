@@ -5,8 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from boot.decision import CertificateStatus, Decision, DeviceRecord, decide
+from boot.logged import Given, given_now
+from devices.hints import Hint
 from devices.models import Access, Device
+from locations import url_template
+from locations.models import Answer
 from redirect.times import moment
 
 
@@ -40,6 +43,7 @@ class Facts:
     last_owner: str | None
     certificate_shown: datetime | None
     proxy_trusted: bool
+    hint: Hint | None
 
     @property
     def request(self) -> Access:
@@ -59,17 +63,33 @@ class Facts:
         return location is not None and location.mutual_auth
 
     @cached_property
-    def url(self) -> str | None:
-        """Where the next request is redirected to, if it comes with the device's certificate."""
-        return answer_now(self.device).url
+    def given(self) -> Given:
+        """What the next request gets, if it is like the last one and comes with the device's certificate."""
+        return given_now(self.device, self.last)
 
-
-def answer_now(device: Device) -> Decision:
-    """What a request with the device's own certificate gets now, by the rule that phones are answered by."""
-    location = device.location
-    url, mutual_auth = (location.url, location.mutual_auth) if location else (None, False)
-    record = DeviceRecord(device.group.name, url, mutual_auth)
-    return decide(record, device.mac, CertificateStatus.VERIFIED)
+    @property
+    def about_url(self) -> str:
+        """Sentences on how the phone gets the URL and for which file it is, each after a space; or ""."""
+        location = self.device.location
+        if location is None:
+            return ""
+        if self.given.maker:
+            return (
+                " It gets no redirect: a 200 with settings, in the format of "
+                f"{self.given.maker} phones, that hold this address."
+            )
+        told = ""
+        if location.answer == Answer.SETTINGS:
+            told = (
+                " Its location answers with settings, but none are known for "
+                f"{'a request like its last' if self.last else 'a request without a User-Agent'}: "
+                "such a request is redirected."
+            )
+        if self.given.file_name:
+            return f"{told} It is the address for {self.given.file_name}, the file of its last request."
+        if url_template.depends_on_file(location.url):
+            return f"{told} If it asks for a file, the name of that file stands in the address."
+        return told
 
 
 GIVE_LOCATION = "Give the device a location: the address of its customer's provisioning server."
@@ -96,16 +116,19 @@ def fixed(facts: Facts, then_and_now: str) -> Diagnosis:
 
 def waiting(facts: Facts, headline: str, why: str, *steps: str) -> Diagnosis:
     """The last request tells nothing about now; what the next one will get does."""
-    if facts.url is None:
+    if facts.given.url is None:
         why += " The next request will be refused, because the device has no location."
         severity = Severity.BAD if facts.last else Severity.WARNING
         return Diagnosis(severity, headline, why, (GIVE_LOCATION, *steps, RESTART))
     if facts.certificate_required:
-        why += " With its own certificate, which its location requires, its next request goes to this address."
+        why += (
+            " With its own certificate, which its location requires, its next request goes to this address."
+            + facts.about_url
+        )
         steps = (*steps, HTTPS, *proxy_step(facts))
     else:
-        why += " Its next request goes to this address."
-    return Diagnosis(Severity.WAITING, headline, why, (*steps, RESTART), facts.url)
+        why += f" Its next request goes to this address.{facts.about_url}"
+    return Diagnosis(Severity.WAITING, headline, why, (*steps, RESTART), facts.given.url)
 
 
 def proxy_step(facts: Facts) -> tuple[str, ...]:

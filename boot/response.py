@@ -31,9 +31,7 @@ def answer_to(request: BootRequest, decision: Decision) -> tuple[Response, Outco
     """Return the response for a decision and its outcome; 429 if the source is over its limit of unknown MACs."""
     if decision.url is None and (wait := unknown_macs.hit(source_of(request.address), request.mac)):
         return error_response(TooManyAttempts(wait)), Refusal.LIMITED
-    if decision.settings_url is not None and (settings := _settings(request, decision.settings_url)):
-        return settings, decision.outcome
-    return response_for(request.mac, decision), decision.outcome
+    return settings_for(request, decision) or response_for(request.mac, decision), decision.outcome
 
 
 def response_for(mac: str, decision: Decision) -> Response:
@@ -43,8 +41,13 @@ def response_for(mac: str, decision: Decision) -> Response:
     return error_response(ApiError(404, f"device MAC {mac} was not found"))
 
 
-def _settings(request: BootRequest, url: str) -> Response | None:
-    """Settings in the format of the phone's maker that point it to the URL, or None if that is not known."""
+def settings_for(request: BootRequest, decision: Decision) -> Response | None:
+    """Settings in the format of the phone's maker that point it to its URL.
+
+    None if its location wants a redirect, or if its maker or a form for what it asked is not known.
+    """
+    if (url := decision.settings_url) is None:
+        return None
     maker = maker_of(request.shape, request.user_agent)
     found = maker and settings_file.body(maker, url, request.mac, request.shape.file_name)
     if not found:

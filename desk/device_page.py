@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.models import Group
 from audit import history
 from boot.diagnosis import diagnose
-from boot.diagnosis_facts import Diagnosis, answer_now
-from boot.logged import shape_of
+from boot.diagnosis_facts import Diagnosis
+from boot.logged import Given, given_now, shape_of
 from boot.shapes import maker_of
 from desk import audit_words, claims
 from desk.charts import Chart, chart
@@ -59,7 +59,7 @@ class DevicePage:
     device: Device
     diagnosis: Diagnosis
     last_request: str | None
-    url: str | None  # where a request with the device's own certificate is redirected to now
+    given: Given  # what a request like the last one, with the device's own certificate, gets now
     certificate: Access | None  # the newest request that came with a certificate
     certificate_shown: str | None
     requests: list[RequestLine]
@@ -73,8 +73,8 @@ class DevicePage:
     days_drawn: int
 
 
-def gather(pk: int) -> DevicePage:
-    """The page of the device with this id, which exists."""
+def gather(pk: int, *, with_hint: bool) -> DevicePage:
+    """The page of the device with this id, which exists; `with_hint` for those who may see the log."""
     device = Device.objects.select_related("group__reseller", "location").get(pk=pk)
     now = timezone.now()
     of_mac = Access.objects.filter(mac=device.mac)
@@ -88,7 +88,7 @@ def gather(pk: int) -> DevicePage:
     last = latest[0] if latest else None
     certificate = drawn.filter(certificate_subject__isnull=False).order_by("-time", "-pk").first()
     requests_by_day = _chart(drawn, since, now)
-    hint = _hint(device)
+    hint = _hint(device) if with_hint else None
     return DevicePage(
         device=device,
         diagnosis=diagnose(
@@ -98,9 +98,10 @@ def gather(pk: int) -> DevicePage:
             last_owner=last.owner if last else None,
             certificate_shown=certificate.time if certificate else None,
             proxy_trusted=bool(settings.TRUSTED_PROXIES),
+            hint=hint,
         ),
         last_request=moment(device.last_access, now) if device.last_access else None,
-        url=answer_now(device).url,
+        given=given_now(device, last),
         certificate=certificate,
         certificate_shown=moment(certificate.time, now) if certificate else None,
         requests=[_line(access, device, now) for access in latest],

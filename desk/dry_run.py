@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from boot.database import look_up
 from boot.decision import CertificateStatus, decide
-from boot.response import Response, response_for
+from boot.request import BootRequest
+from boot.response import Response, response_for, settings_for
 from devices.mac import is_reserved
 from devices.models import Outcome
 
@@ -26,11 +27,13 @@ class DryAnswer:
         return "\n".join([status, *headers, "", self.response.body.decode()]).rstrip()
 
 
-def ask(mac: str) -> list[DryAnswer]:
-    """The answers to a phone of this MAC: without a certificate, and with its own."""
+def ask(request: BootRequest) -> list[DryAnswer]:
+    """The answers to a phone's request: without a certificate, and with its own, whatever the request shows."""
+    mac = request.mac
     record = None if is_reserved(mac) else look_up(mac)
     answers = []
     for certificate in (CertificateStatus.NONE, CertificateStatus.VERIFIED):
-        decision = decide(record, mac, certificate)
-        answers.append(DryAnswer(certificate, decision.outcome, response_for(mac, decision)))
+        decision = decide(record, mac, certificate, request.shape.file_name)
+        response = settings_for(request, decision) or response_for(mac, decision)
+        answers.append(DryAnswer(certificate, decision.outcome, response))
     return answers

@@ -111,6 +111,11 @@ def _pieces(template: str) -> list[str]:
     return _PLACEHOLDER.split(template)
 
 
+def depends_on_file(template: str) -> bool:
+    """Whether ``expand`` gives another URL for each file that a phone asks for."""
+    return FILE_NAME in template or template.endswith("/")
+
+
 def warning(template: str) -> str | None:
     """A sentence on a URL that is accepted, but that no phone follows in an answer over HTTP; else None."""
     protocol = template.partition("://")[0].lower()

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from audit import history
+from boot.logged import request_like
 from desk import claims, device_page, dry_run
 from desk.admin.base import TableForm, link_to
 from desk.bulk_actions import DeviceActions, LocationWidget
@@ -26,7 +27,7 @@ from desk.search import part_of_mac, whole_mac
 from devices import mac
 from devices.claims import refuse_new
 from devices.export import DEVICE_COLUMNS
-from devices.models import RESERVED_MAC, AccessStatus, Device
+from devices.models import RESERVED_MAC, Access, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
 from redirect.errors import Conflict
 from redirect.times import exact
@@ -190,7 +191,7 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
     ) -> Any:
         """With what is known above the form. It is read again: a form sent back has changed `obj`."""
         if obj is not None:
-            context["page"] = device_page.gather(obj.pk)
+            context["page"] = device_page.gather(obj.pk, with_hint=request.user.has_perm("devices.view_access"))
             if apps.is_installed("management"):
                 from desk import management_page
 
@@ -206,7 +207,10 @@ class DeviceAdmin(ExportAdmin, DeviceActions):
         device = self.get_object(request, str(pk))
         if device is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
-        context = {"device": device, "answers": dry_run.ask(device.mac), "asked": exact(timezone.now())}
+        last = Access.objects.filter(mac=device.mac).order_by("-time", "-pk").first()
+        phone = request_like(last, device.mac)
+        context = {"device": device, "answers": dry_run.ask(phone), "asked": exact(timezone.now())}
+        context |= {"phone": phone, "last": last}
         context["proxy_trusted"] = bool(settings.TRUSTED_PROXIES)
         if "HX-Request" in request.headers:
             return TemplateResponse(request, "admin/devices/device/answers.html", context)

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from boot.rate_limit import unknown_macs
 from desk.device_page import REQUESTS_SHOWN
+from devices.hints import Hint
 from devices.models import Access, AccessStatus, Device, Outcome
 from locations.models import Location
 from tests.conftest import Cast, make_access, make_device, make_location, make_operator, make_user
@@ -309,6 +310,100 @@ def test_the_look_up_shows_what_a_real_request_then_gets(operator, cast: Cast, l
     assert as_shown(without) == as_shown(as_text(ask()))
     assert as_shown(with_own) == as_shown(as_text(ask(**certificate(MAC))))
     assert list(Access.objects.order_by("pk").values_list("outcome", flat=True)) == outcomes
+
+
+GRANDSTREAM = f"Grandstream Model HW GXP2135 SW 1.0.7.97 DevId {MAC.lower()}"
+SNOM = "Mozilla/4.0 (compatible; snom370-SIP 8.4.35 1.1.5-IFX-05.01.12)"
+
+
+@pytest.mark.parametrize("answer", ["redirect", "settings"])
+@pytest.mark.parametrize(
+    "url", ["https://prov.example/mixed/", "https://prov.example/x/{FILE NAME}?m={mac address}"]
+)
+@pytest.mark.parametrize(
+    ("path", "agent", "asked"),
+    [
+        (f"/{MAC}", "", f"GET /{MAC} , without a User-Agent"),
+        (f"/prov/cfg{MAC.lower()}.xml", GRANDSTREAM, f"GET /prov/cfg{MAC.lower()}.xml , User-Agent Grandstream"),
+        ("/cfg.xml", GRANDSTREAM, "GET /cfg.xml , User-Agent Grandstream"),
+        (f"/{MAC}/phonebook.xml", GRANDSTREAM, f"GET /{MAC}/phonebook.xml , User-Agent"),
+        (f"/?mac={MAC}", SNOM, "GET / with its MAC in the query, User-Agent Mozilla"),
+        (f"/00:90:8f:9d:89:92-{'x' * 32}.cfg", "SomePhone/1", "User-Agent SomePhone/1"),
+    ],
+)
+def test_the_look_up_repeats_the_last_request(operator, cast: Cast, answer, url, path, agent, asked):
+    device = make_device(cast.provider, MAC, make_location(cast.provider, url, answer=answer))
+    make_access(device, time=timezone.now() - timedelta(days=1), path="/other.cfg", kind="file")
+    real = Client().get(path, headers={"User-Agent": agent} if agent else {})
+    assert [as_shown(text) for text in dry_answers(operator, device)] == [as_shown(as_text(real))] * 2
+    text = text_of(operator.post(f"{DEVICES}{device.pk}/look-up/"))
+    assert asked in text
+    assert "as its last request in the log" in text
+    page = text_of(operator.get(page_of(device)))
+    target = real.headers.get("Location") or "https://prov.example/"
+    assert f"URL that it gets now {target}" in page
+    assert (f"in settings, a 200 in the format of {agent[:4].replace('Mozi', 'Snom')}" in page) == (
+        real.status_code == 200
+    )
+
+
+@pytest.mark.parametrize("url", ["https://prov.example/mixed/", "https://prov.example/{FILE NAME}"])
+def test_the_address_is_that_of_the_file_that_was_asked_for(operator, cast: Cast, url):
+    location = make_location(cast.provider, url)
+    device = make_device(cast.provider, MAC, location)
+    assert "If it asks for a file, the name of that file stands in the address." in text_of(
+        operator.get(page_of(device))
+    )
+    real = Client().get(f"/cfg{MAC.lower()}.xml")
+    text = text_of(operator.get(page_of(device)))
+    assert f"It is the address for cfg{MAC.lower()}.xml, the file of its last request. {real['Location']} " in text
+    assert f"URL that it gets now {real['Location']} for cfg{MAC.lower()}.xml , the file of its" in text
+    location.url = "https://new.example/"
+    location.save()
+    text = text_of(operator.get(page_of(device)))
+    assert f", to {real['Location']}. No request has come since." in text
+    assert f"URL that it gets now https://new.example/cfg{MAC.lower()}.xml" in text
+
+
+def test_settings_are_told_from_a_redirect(operator, cast: Cast):
+    device = make_device(cast.provider, MAC, make_location(cast.provider, "https://p.example/", answer="settings"))
+    assert Client().get(f"/{MAC}.xml", headers={"User-Agent": SNOM}).status_code == 200
+    text = text_of(operator.get(page_of(device)))
+    assert "The phone was answered: nothing failed here." in text
+    assert (
+        "It gets no redirect: a 200 with settings, in the format of Snom phones, that hold this address." in text
+    )
+    assert "URL that it gets now https://p.example/ in settings, a 200 in the format of Snom phones" in text
+    assert Client().get(f"/{MAC}.xml").status_code == 302
+    text = text_of(operator.get(page_of(device)))
+    assert "The phone was redirected: nothing failed here." in text
+    assert "none are known for a request like its last: such a request is redirected." in text
+
+
+def test_a_request_that_the_log_does_not_tell_is_asked_by_the_bare_mac(operator, device):
+    said = "by its bare MAC, since the log holds no request of it"
+    assert said in text_of(operator.post(f"{DEVICES}{device.pk}/look-up/"))
+    for known in ({}, {"path": f"/{'x' * 199}", "kind": "file"}):  # older than kinds; cut
+        make_access(device, **known)
+        text = text_of(operator.post(f"{DEVICES}{device.pk}/look-up/"))
+        assert f"GET /{MAC} , User-Agent AUDC/3.4.6.604" in text
+
+
+@pytest.mark.parametrize("located", [True, False])
+def test_a_phone_that_asked_in_no_known_form_is_not_said_to_be_away(operator, cast: Cast, located):
+    device = make_device(cast.provider, MAC, make_location(cast.provider) if located else None)
+    Hint.objects.create(
+        mac=MAC, time=timezone.now(), path="/general.xml", address="192.0.2.9", user_agent=GRANDSTREAM
+    )
+    text = text_of(operator.get(page_of(device)))
+    assert "The phone reaches this service, but has asked only for files that are no known form." in text
+    assert "asked for /general.xml less than a minute ago" in text
+    assert "Check the auto-provisioning path that is set in the phone" in text
+    assert f"in the name of the file (/{MAC}.cfg)" in text
+    for words in ("never sent", "firewall", "power", "docs/"):
+        assert words not in text
+    ask()
+    assert "The phone reaches this service, but" not in text_of(operator.get(page_of(device)))
 
 
 def test_the_look_up_counts_and_limits_nothing(operator, cast: Cast, settings):

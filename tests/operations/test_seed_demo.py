@@ -223,7 +223,7 @@ def test_the_demos_log_agrees_with_its_devices_and_has_every_diagnosis(seed):
             assert requests[0].time == device.last_access
             redirected = requests[0].outcome == Outcome.REDIRECTED
             assert redirected is (device.last_access_status == AccessStatus.SUCCESS)
-        told.add(device_page.gather(device.pk).diagnosis)
+        told.add(device_page.gather(device.pk, with_hint=True).diagnosis)
     headlines = "\n".join(diagnosis.headline for diagnosis in told)
     for words in (
         "never sent a request",

@@ -3,7 +3,7 @@
 # client as the text `True` or `False` with a capital letter, while in JSON, in queries and in the forms of other
 # clients it is `true` or `false`. A server that reads a form's booleans as JSON has them refuses every such upload.
 #
-# This product reads the booleans of the form of POST /api/v1/imports in any case (tests/api/test_imports.py;
+# This product reads the booleans of the form of POST /api/v1/imports in any case (api/fields.py, FormBoolean;
 # tests/api/test_generated_clients.py uses the generated client).
 set -euo pipefail
 folder=$(mktemp -d)

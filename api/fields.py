@@ -227,9 +227,13 @@ class Array(StrictField, serializers.ListField):
             raise serializers.ValidationError(f"Must be an array of 1 to {self.max_items} {self.item_name}s.")
         wrong = [i for i, item in enumerate(data) if not self.takes(item)]
         if wrong:
-            problem = f"Must be a {self.item_name}."
-            raise serializers.ValidationError(dict.fromkeys(wrong, problem))  # type: ignore[arg-type]
+            raise serializers.ValidationError(dict.fromkeys(wrong, self.problem))  # type: ignore[arg-type]
         return data
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with an entry that it does not take."""
+        return f"Must be a {self.item_name}."
 
     def takes(self, item: Any) -> bool:
         """Whether this may be an entry."""

@@ -73,7 +73,8 @@ class WebhookSerializer(serializers.Serializer[Any]):
 class Events(fields.TextArray):
     """Types of events, each once."""
 
-    item_name = "type of an event"
+    item_name = "event"
+    problem = f"Must be one of {', '.join(EventType.values)}."
 
     def __init__(self, **kwargs: Any) -> None:
         items = {"type": "string", "enum": list(EventType.values)}

@@ -290,6 +290,13 @@ def test_what_is_refused(administrator: Api, cast: Cast, body: dict[str, Any], f
     assert field in [error["field"] for error in answer.json()["errors"]]
 
 
+def test_the_events_that_there_are_are_named(administrator: Api, cast: Cast) -> None:
+    sent = {"groupId": cast.provider.pk, "url": "https://hooks.example/", "events": ["device.claimed", "claimed"]}
+    (error,) = administrator.post("/webhooks", sent).json()["errors"]
+    assert error["field"] == "events[1]"
+    assert error["description"].startswith("Must be one of device.claimed, device.")
+
+
 def test_a_webhook_goes_with_its_group(cast: Cast, administrator: Api) -> None:
     make_webhook(cast.sibling)
     assert administrator.delete(f"/groups/{cast.sibling.pk}").status_code == 200

@@ -148,6 +148,8 @@ def test_one_request_id_for_nginx_and_the_service(front: Nginx) -> None:
         (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "not valid HTTP"),
         (b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "not valid HTTP"),
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /../00908F9D8992 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "not valid HTTP"),
+        (b"GET /../00908F9D8992 HTTP/1.1\r\n\r\n", 400, "not valid HTTP"),
         (b"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400, "not valid HTTP"),
         (b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "Method"),
         (b"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n", 413, "too large"),

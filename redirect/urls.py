@@ -20,6 +20,8 @@ def by_face(name: str) -> Callable[..., HttpResponse]:
     def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         face: Any = error_pages if request.path_info.startswith("/admin/") else exceptions
         response: HttpResponse = getattr(face, name)(request, *args, **kwargs)
+        # CommonMiddleware, which sets it, is itself where a Host is refused; a client of HTTP/1.0 knows no chunks.
+        response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
     return handler

@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from django.test import Client
 
 from tests.conftest import Api, Cast
 
@@ -40,3 +41,9 @@ def test_a_body_as_it_is_may_say_so(administrator: Api) -> None:
         headers={**administrator.headers, "Content-Encoding": "identity"},
     )
     assert answer.status_code != 415
+
+
+def test_a_refused_host_is_told_how_long_the_answer_is(client: Client) -> None:
+    answer = client.get("/", headers={"host": "192.0.2.7"})
+    assert answer.status_code == 400
+    assert answer.headers["Content-Length"] == str(len(answer.content))

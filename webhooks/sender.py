@@ -1,17 +1,18 @@
-"""One message to one receiver: to an address that was checked, cut where the answer is long or slow."""
+"""One message to one receiver: to an address that was checked, cut where the answer is long or slow.
+
+The client is loaded where a message is sent, and so not by the processes that answer phones.
+"""
 
 import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-import httpcore
-import httpx
 from django.conf import settings
 
 from redirect.http.addresses import AddressRefused, Rules
-from redirect.http.outgoing import Backend, Exchange
 
 SECONDS = 10.0
 MOST_OF_ANSWER = 64 * 1024
@@ -43,6 +44,11 @@ def rules() -> Rules:
 
 def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
     """POST the message once. Redirects are not followed."""
+    import httpcore
+    import httpx
+
+    from redirect.http.outgoing import Backend, Exchange
+
     exchange = Exchange(time.monotonic() + SECONDS)
     sent = {"Content-Type": "application/json", "User-Agent": "phone-redirect-service", "Connection": "close"}
     request = httpx.Request(
@@ -68,8 +74,10 @@ def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         return Outcome(None, f"The receiver cannot be reached: {str(error) or type(error).__name__}"[:300])
 
 
-def _problem_of(response: httpcore.Response) -> str:
+def _problem_of(response: Any) -> str:
     """What is wrong with an answer whose status is known; its body is read to the cap and thrown away."""
+    import httpcore
+
     if 300 <= response.status < 400:
         return "The receiver answers with a redirect, which is not followed."
     size = 0

@@ -11,7 +11,7 @@ COPY . .
 RUN SECRET_KEY=$(/venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
     JWT_SIGNING_KEY=$(/venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
     /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
-    && /venv/bin/python -m compileall -q accounts api audit boot desk devices jobs locations management operations redirect
+    && /venv/bin/python -m compileall -q accounts api audit boot desk devices jobs locations management operations redirect webhooks
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin service

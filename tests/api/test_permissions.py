@@ -737,7 +737,7 @@ def test_wrong_methods(world: World):
         path = "/api/v1/" + route.replace("<mac:mac>", NEW_MAC).replace("<int:id>", "1").replace(
             "<device_id:id>", "1"
         )
-        path = path.replace("<int:artefact>", "1")
+        path = path.replace("<int:artefact>", "1").replace("<int:delivery>", "1")
         is_open = {case.action for case in cases_of(route)} == {"open"}
         for caller in ("the reseller's Administrator", "the provider's Monitor", STAFF, NOBODY):
             api = world.apis[caller]

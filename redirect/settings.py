@@ -151,7 +151,7 @@ AUDIT_LOG_DAYS = number("AUDIT_LOG_DAYS", 365, least=1)
 # one of whose MACs so many percent are another group's (0 = never).
 DEVICE_QUOTA_PER_GROUP = number("DEVICE_QUOTA_PER_GROUP", 0)
 DEVICE_QUOTA_PER_RESELLER = number("DEVICE_QUOTA_PER_RESELLER", 0)
-CLAIM_RUN_ALERT = number("CLAIM_RUN_ALERT", 100)
+CLAIM_RUN_ALERT = number("CLAIM_RUN_ALERT", 500)
 CLAIM_FOREIGN_ALERT = number("CLAIM_FOREIGN_ALERT", 50)
 
 # Device management: the networks in which devices may be reached. Without them it is off, and not even loaded.

@@ -208,7 +208,8 @@ def test_an_import_names_the_makers(cast: Cast, tmp_path: Path) -> None:
 # --- What is seen of large claims --------------------------------------------------------------------------------
 
 
-def test_a_long_run_of_macs_is_told(administrator: Api, cast: Cast) -> None:
+def test_a_long_run_of_macs_is_told(administrator: Api, cast: Cast, settings: Any) -> None:
+    settings.CLAIM_RUN_ALERT = 100
     run = [f"00908F{number:06X}" for number in range(100)]
     assert create(administrator, cast.provider, run[:99]).status_code == 201
     assert not Entry.objects.filter(event=Event.CLAIM_SUSPECTED).exists()

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from tests.faults import crowds, database, managed, retries, upkeep
+from tests.faults import crowds, database, managed, retries, upkeep, webhooks
 from tests.faults.site import site
 
 FAULTS = {
@@ -38,6 +38,7 @@ FAULTS = {
         crowds.slow,
         managed.worker_kills,
         upkeep.absence,
+        webhooks.webhook_kills,
     )
 }
 LONGEST = 7_200  # seconds

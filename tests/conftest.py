@@ -3,9 +3,11 @@
 import fcntl
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +18,7 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
-from accounts import keys
+from accounts import keys, login
 from accounts.models import ApiKey, Group, GroupType, Level, User
 from api import tokens
 from boot.rate_limit import unknown_macs
@@ -221,6 +223,13 @@ def administrator(cast: Cast) -> Api:
 def _no_unknown_macs_yet() -> None:
     unknown_macs.clear()
     hints.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_minute_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins are counted by the minute of the clock: none ends between two logins of one test."""
+    begun = time.time()
+    monkeypatch.setattr(login, "time", SimpleNamespace(time=lambda: begun))
 
 
 @pytest.fixture(scope="session")

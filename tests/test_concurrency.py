@@ -462,21 +462,10 @@ def test_failures_are_counted_exactly(ada: User, two_tenants: tuple[Api, Api]) -
     assert log_in().status_code == 401
 
 
-def test_attempts_of_a_source_are_counted_exactly(
-    ada: User, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attempts_of_a_source_are_counted_exactly(ada: User, settings: Any) -> None:
     settings.LOGIN_LIMIT_PER_SOURCE = 7
-    monkeypatch.setattr("accounts.login.time", FrozenTime)
     answers = at_once(*[partial(log_in, "wrong password")] * 30, threads=10)
     assert statuses(answers) == {401: 7, 429: 23}
-
-
-class FrozenTime:
-    """A clock whose minute does not end during a test."""
-
-    @staticmethod
-    def time() -> float:
-        return 29_000_000 * 60 + 1.0
 
 
 def test_a_refresh_token_is_spent_once(ada: User) -> None:

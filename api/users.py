@@ -53,16 +53,9 @@ USER = {
     "lastLogin": "2019-04-28T18:16:04+0000",
     "userBlockTime": None,
 }
-CHANGES = {
-    "firstName": "Avi",
-    "lastName": "Usher",
-    "password": "correct horse 7",
-    "forceChangePasswordNextLogin": False,
-    "email": "aviu@mydomain.com",
-    "description": "great",
-    "login": "aviu",
-    "phone1": "054852188445",
-    "phone2": None,
+UNCHANGED = ("forceChangePasswordNextLogin", "email", "description", "login", "phone1", "phone2")
+CHANGES = {"firstName": "Avi", "lastName": "Usher", "password": "correct horse 7"} | {
+    n: USER[n] for n in UNCHANGED
 }
 
 

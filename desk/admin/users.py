@@ -128,6 +128,7 @@ class BlockedFilter(admin.SimpleListFilter):
 
 
 PERSON = ("first_name", "last_name", "email", "phone1", "phone2", "description")
+LOGINS = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
 FIRST = 20  # names of what is selected, on a page that asks for confirmation
 STAFF = ("is_staff", "is_superuser", "groups", "user_permissions")
 ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superuser"}
@@ -152,7 +153,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         (None, {"fields": ("login", "password", "is_active", "force_change_password")}),
         ("Tenant", {"fields": ("group", "permission_level")}),
         ("Person", {"fields": PERSON}),
-        ("Logins", {"fields": ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")}),
+        ("Logins", {"fields": LOGINS}),
         ("Platform", {"fields": STAFF, "classes": ("collapse",)}),
     )
     add_fieldsets = (
@@ -166,17 +167,14 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     )
     add_form_template = None
     fixed_fields = ("login",)
-    readonly_fields = ("last_login", "last_login_status", "fail_login_attempts", "blocked_since")
+    readonly_fields = LOGINS
     list_display = (
         "login",
         "group_link",
         "permission_level",
         "is_active",
         "is_staff",
-        "last_login",
-        "last_login_status",
-        "fail_login_attempts",
-        "blocked_since",
+        *LOGINS,
     )
     list_filter = (
         GroupFilter,

@@ -6,25 +6,19 @@ It prints a table. Runs inside tools/with_postgres, as `make bench` does.
 """
 
 import argparse
-import http.cookiejar
-import io
-import json
 import os
-import re
 import statistics
 import sys
 import time
-import urllib.parse
-import urllib.request
-import uuid
 from collections.abc import Callable
 from functools import partial
 
-from openpyxl import Workbook
 from tqdm import tqdm
 
 from bench.__main__ import INSIDE, start_server
-from bench.data import LOGIN_OPERATOR, PASSWORD, Data
+from bench.browser import Browser
+from bench.data import Data
+from bench.imports import spreadsheet
 from bench.servers import SERVICE, running, service_environment
 
 # Thirty days of requests by known phones and, one in fifty, by unknown ones; one in ten is refused.
@@ -36,45 +30,6 @@ SELECT now() - (random() * 30) * interval '1 day', coalesce(d.mac, upper(left(md
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
 LEFT JOIN devices_device d ON n %% 50 <> 0 AND d.id = 1 + (n * 7919) %% %(devices)s
 """
-
-
-class Browser:
-    """A member of staff who has logged in."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}"
-        self._jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
-        self.get("/admin/login/")
-        self.post("/admin/login/?next=/admin/", {"username": LOGIN_OPERATOR, "password": PASSWORD})
-
-    @property
-    def token(self) -> str:
-        """What a form must hold."""
-        return next(str(cookie.value) for cookie in self._jar if cookie.name == "csrftoken")
-
-    def get(self, path: str) -> tuple[str, str]:
-        """The page, and its address after redirects."""
-        with self._opener.open(self.address + path, timeout=60) as answer:
-            return answer.read().decode(), answer.geturl().removeprefix(self.address)
-
-    def post(self, path: str, values: dict[str, str], **headers: str) -> tuple[str, str]:
-        """Send a form."""
-        body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": self.token}).encode()
-        return self._send(path, body, headers)
-
-    def upload(self, path: str, name: str, data: bytes) -> tuple[str, str]:
-        """Send a file."""
-        edge = uuid.uuid4().hex
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
-        head += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-        body = head.encode() + data + f"\r\n--{edge}--\r\n".encode()
-        return self._send(path, body, {"Content-Type": f"multipart/form-data; boundary={edge}"})
-
-    def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
-        request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310 - our own server
-        with self._opener.open(request, timeout=60) as answer:
-            return answer.read().decode(), answer.geturl().removeprefix(self.address)
 
 
 def main() -> None:
@@ -147,59 +102,6 @@ def timed(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
-
-
-def spreadsheet(browser: Browser, kind: str, rows: int, groups: int) -> str:
-    """Upload, check, confirm, as the page's script does it."""
-    name, data = f"phones.{kind}", file_of(kind, rows, groups)
-    requests: list[float] = []
-
-    def ask(call: Callable[[], tuple[str, str]]) -> tuple[str, str]:
-        began = time.perf_counter()
-        answer = call()
-        requests.append(time.perf_counter() - began)
-        return answer
-
-    began = time.perf_counter()
-    _, page = ask(lambda: browser.upload("/admin/devices/device/import/", name, data))
-    steps = set()
-    json_too = {"Accept": "application/json"}
-    while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Staging":
-        steps.add(("read", state["done"]))
-        time.sleep(0.3)
-    while state["state"] == "Reading":
-        state = json.loads(ask(lambda: browser.post(f"{page}next/", {}, **json_too))[0])
-        steps.add(("checked", state["done"]))
-    previewed = time.perf_counter()
-    ask(lambda: browser.get(page))
-    ask(lambda: browser.post(f"{page}confirm/", {}))
-    while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Writing":
-        steps.add(("written", state["done"]))
-        time.sleep(0.3)
-    written = time.perf_counter()
-    shown, _ = browser.get(page)
-    if not re.search(rf"{rows:,} devices imported", shown):
-        sys.exit(f"The import did not succeed: {re.sub('<[^>]*>', ' ', shown)[-1500:]}")
-    return f"{previewed - began:.1f} | {written - previewed:.1f} | {max(requests):.1f} | {len(steps)}"
-
-
-def file_of(kind: str, rows: int, groups: int) -> bytes:
-    """A spreadsheet of devices that are new, for a hundred groups."""
-    prefix = {"csv": "0ABC", "xlsx": "0ABD"}[kind]
-    lines = [["mac", "group", "location", "description"]]
-    lines += [
-        [f"{prefix}{n:08X}", f"Provider {12 + n % min(100, groups - 12):04} Networks", "", f"Desk {n}"]
-        for n in range(rows)
-    ]
-    if kind == "csv":
-        return "\n".join(",".join(line) for line in lines).encode()
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet()
-    for line in lines:
-        sheet.append(line)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
 
 
 if __name__ == "__main__":

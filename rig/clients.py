@@ -8,7 +8,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -150,30 +149,55 @@ class Integrator:
     """The documented API, one call after another over one connection, as a user who has logged in."""
 
     def __init__(self, port: int, login: str, password: str, patience: float = 60) -> None:
-        self._connection = http.client.HTTPConnection(HOST, port, timeout=patience)
-        self._headers = {"Content-Type": "application/json"}
-        self.took = 0.0  # seconds, of the last call
+        self._begin(port, patience)
         status, answer = self.call("POST", "/login", {"userName": login, "password": password})
         if status != 200:
             raise RuntimeError(f"no login as {login}: {status} {answer}")
-        self.token: str = answer["access_token"]
-        self._headers["Authorization"] = f"Bearer {self.token}"
+        self._hold(answer["access_token"])
+
+    @classmethod
+    def holding(cls, port: int, token: str, patience: float = 60) -> "Integrator":
+        """One that has an access token, or an API key, already."""
+        made = cls.__new__(cls)
+        made._begin(port, patience)
+        made._hold(token)
+        return made
 
     def another(self, port: int) -> "Integrator":
         """A connection of its own with the same token."""
-        other = copy(self)
-        other._connection = http.client.HTTPConnection(HOST, port, timeout=self._connection.timeout)
-        return other
+        return self.holding(port, self.token, self._patience)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _begin(self, port: int, patience: float) -> None:
+        self._connection = http.client.HTTPConnection(HOST, port, timeout=patience)
+        self._patience = patience
+        self._headers: dict[str, str] = {}
+        self.took = 0.0  # seconds, of the last call
+
+    def _hold(self, token: str) -> None:
+        self.token = token
+        self._headers["Authorization"] = f"Bearer {token}"
 
     def call(
         self, method: str, path: str, body: object = None, *, key: str | None = None, **query: object
     ) -> tuple[int, Any]:
         """Status and JSON of a call below /api/v1, with an Idempotency-Key; status 0 if there was no answer."""
-        headers = self._headers | ({"Idempotency-Key": key} if key else {})
-        address = f"/api/v1{path}" + (f"?{urlencode(query)}" if query else "")
+        address = path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        return self._exchange(method, address, None if body is None else json.dumps(body).encode(), headers)
+
+    def upload(self, path: str, name: str, content: bytes) -> tuple[int, Any]:
+        """Status and JSON of a POST of a form with a file of this name."""
+        body, content_type = form(name, content)
+        return self._exchange("POST", path, body, {"Content-Type": content_type})
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any]:
         began = time.perf_counter()
         try:
-            self._connection.request(method, address, None if body is None else json.dumps(body), headers)
+            self._connection.request(method, f"/api/v1{path}", body, self._headers | headers)
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
@@ -182,3 +206,12 @@ class Integrator:
         finally:
             self.took = time.perf_counter() - began
         return answer.status, json.loads(content) if content else None
+
+
+def form(name: str, content: bytes, **values: str) -> tuple[bytes, str]:
+    """A form of these values and a `file` of this name, and the Content-Type that it is sent with (RFC 7578)."""
+    edge = secrets.token_hex(16)
+    start = f"--{edge}\r\nContent-Disposition: form-data; name="
+    parts = [f'{start}"{value}"\r\n\r\n{text}\r\n'.encode() for value, text in values.items()]
+    parts += [f'{start}"file"; filename="{name}"\r\n\r\n'.encode(), content, f"\r\n--{edge}--\r\n".encode()]
+    return b"".join(parts), f"multipart/form-data; boundary={edge}"

@@ -73,6 +73,24 @@ def launch(variables: Mapping[str, str], port: int, log: Path, folder: Path = RO
         )
 
 
+@contextlib.contextmanager
+def jobs(variables: Mapping[str, str], log: Path, folder: Path = ROOT) -> Iterator[None]:
+    """`manage.py run_jobs` at work while the block runs."""
+    with log.open("ab") as output:
+        worker = subprocess.Popen(
+            [python_of(folder), "manage.py", "run_jobs"],
+            cwd=folder,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        end(worker)
+
+
 def answers(port: int, path: str = "/healthz") -> bool:
     """Whether a GET of the path is answered by 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)

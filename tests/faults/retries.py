@@ -66,8 +66,8 @@ async def same_key(site: Site) -> None:
 
 
 async def lost_answers(site: Site) -> None:
-    """kill -9 of the workers at random moments of a bulk create with a key, which is then sent again."""
-    rounds = 8 if site.quick else 50
+    """kill -9 of the workers at random moments of a keyed bulk create, or at its commit; then it is sent again."""
+    rounds, last = (8, 4) if site.quick else (50, 12)
     dice = random.Random(11)
     first_answers: Counter[int] = Counter()
     committed = 0
@@ -77,12 +77,15 @@ async def lost_answers(site: Site) -> None:
         began = time.monotonic()
         api.call("POST", PATH, batch(site, 0), key="calm")
         usual = time.monotonic() - began
-        for number in range(1, rounds + 1):
+        for number in range(1, rounds + last + 1):
             body, key = batch(site, number), f"round-{number}"
+            workers = service.worker_pids()
             asked = asyncio.create_task(asyncio.to_thread(api.call, "POST", PATH, body, key=key))
-            await asyncio.sleep(dice.uniform(0, 1.3) * usual)
-            for pid in service.worker_pids():
-                send(signal.SIGKILL, pid)
+            if number <= rounds:
+                await asyncio.sleep(dice.uniform(0, 1.3) * usual)
+            else:
+                await asyncio.to_thread(until_committed, site, body["macList"][0])
+            send(signal.SIGKILL, *workers)
             status, said = await asked
             first_answers[status] += 1
             await asyncio.to_thread(wait_for, lambda: len(service.worker_pids()) == service.workers, 30)
@@ -98,4 +101,15 @@ async def lost_answers(site: Site) -> None:
                 wrong.append(f"round {number}: done {done(site, number)}")
     site.say(f"a calm call takes {usual:.2f} s; first answers: {shown(first_answers)}")
     site.say(f"{committed} of those without an answer had been committed")
+    site.check(committed > 0, "the workers were killed between a commit and its answer")
     site.check(not wrong, f"each is done once, and a repetition gets the first answer {wrong[:3] or ''}")
+
+
+def until_committed(site: Site, mac: str) -> None:
+    """Look without a pause until there is this device, for half a minute at most."""
+    with site.database.connect() as connection:
+        connection.autocommit = True
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            if connection.execute("SELECT FROM devices_device WHERE mac = %s", [mac]).rowcount:
+                return

@@ -11,13 +11,14 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from tqdm import tqdm
 
-from bench import against, api, machine, report
+from bench import against, api, bounds, imports, keys, machine, report
 from bench.data import Data
 from bench.servers import ALL, service_environment
 from bench.storm import CONNECTIONS, Storm
@@ -27,6 +28,11 @@ from rig.nginx import program
 FIGURES = ROOT / "var/bench/results.json"
 PROGRAMS = {"wrk": "wrk", "nginx": "nginx"}
 INSIDE = "BENCH_HAS_ITS_SERVER"
+BESIDE: dict[str, Callable[[Data, argparse.Namespace, "tqdm[Any]"], dict[str, list[float]]]] = {
+    "keys": lambda data, options, progress: keys.measure(data, options.rounds, progress),
+    "imports": lambda data, options, progress: imports.measure(data, options.rounds, options.rows, progress),
+}
+"""Two ways to the same end, in turn: the name of each way, and what it cost round by round."""
 
 
 def main() -> None:
@@ -37,6 +43,8 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1_000_000, help="phones in the database (1,000,000)")
     parser.add_argument("--soak", type=float, default=600, help="seconds of the soak (600; 0 leaves it out)")
     parser.add_argument("--tries", type=int, default=7, help="of each list and bulk call (7)")
+    parser.add_argument("--rows", type=int, default=50_000, help="of the file that is imported (50,000)")
+    parser.add_argument("--only", nargs="+", choices=BESIDE, help="measure these alone, and print their bounds")
     parser.add_argument("--report", action="store_true", help="write the report again, without measuring")
     parser.add_argument("--against", metavar="COMMIT", help="measure a commit beside this one instead")
     options = parser.parse_args()
@@ -49,7 +57,12 @@ def main() -> None:
     if INSIDE not in os.environ:
         start_server("bench")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and so its servers are
-    (against.measure if options.against else measure)(options)
+    if options.against:
+        against.measure(options)
+    elif options.only:
+        measure_only(options)
+    else:
+        measure(options)
 
 
 def look_for_programs() -> None:
@@ -101,18 +114,31 @@ def measure(options: argparse.Namespace) -> None:
 
     few = max(options.rounds // 2, 1)
     steps = options.rounds * len(ALL) * len(CONNECTIONS) + few * (3 + 4) + 2 * len(list(api.queries(data))) + 5
+    steps += len(BESIDE) * 2 * (options.rounds + 1)
     with tqdm(total=steps + bool(options.soak), desc="Measuring", unit="", file=sys.stderr) as progress:
         storm = Storm(data, options.seconds, progress)
         done("rounds", [asdict(one) for one in storm.rounds(options.rounds)])
         data.vacuum()
         done("lists", [asdict(one) for one in api.lists(data, options.tries, progress)])
         done("bulk", [asdict(one) for one in api.bulk(data, options.tries, progress)])
+        for part, measure_part in BESIDE.items():
+            done(part, measure_part(data, options, progress))
         done("hot", [asdict(one) for one in storm.hot_location(few)])
         new = storm.new_connections(few)
         done("new", {kind: [asdict(one) for one in some] for kind, some in new.items()})
         if options.soak:
             soak, memory = storm.soak(options.soak)
             done("soak", {"load": asdict(soak), "memory": memory})
+
+
+def measure_only(options: argparse.Namespace) -> None:
+    """Two ways to the same end beside each other, without the rest and without a report."""
+    data = Data(os.environ["DATABASE_URL"], options.devices)
+    data.prepare(service_environment(data.url))
+    total = len(options.only) * 2 * (options.rounds + 1)
+    with tqdm(total=total, desc="Measuring", unit="", file=sys.stderr) as progress:
+        figures = {part: BESIDE[part](data, options, progress) for part in options.only}
+    print("\n".join(map(str, bounds.beside(figures))))
 
 
 def machine_facts(data: Data) -> dict[str, Any]:

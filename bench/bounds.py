@@ -103,6 +103,7 @@ def rows(figures: Figures) -> list[Row]:
             less=True,
         ),
         _counts(figures),
+        *beside(figures),
     ]
     if "bulk" not in figures:
         return table
@@ -114,6 +115,20 @@ def rows(figures: Figures) -> list[Row]:
     for title in ("create", "associate"):
         found = [one for one in figures["bulk"] if one["title"] == title]
         table.append(_ms_row(f"bulk {title} of 5,000, all indexes present", (1000, 500), found))
+    return table
+
+
+def beside(figures: Figures) -> list[Row]:
+    """What must hold of two ways to the same end, as far as it was measured."""
+    table = []
+    for part, what, way, usual, must in (
+        ("keys", "processor time of a call with an API key against a token", "key", "token", 1.2),
+        ("imports", "time of an import by the API against the page", "api", "page", 1.1),
+    ):
+        if part in figures:
+            pairs = zip(figures[part][way], figures[part][usual], strict=True)
+            found = [a / b for a, b in pairs]
+            table.append(_row(what, ((must,), (1.0,)), [found], lambda n: f"{n:.2f} x", less=True))
     return table
 
 

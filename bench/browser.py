@@ -3,9 +3,9 @@
 import http.cookiejar
 import urllib.parse
 import urllib.request
-import uuid
 
 from bench.data import LOGIN_OPERATOR, PASSWORD
+from rig.clients import form
 
 
 class Browser:
@@ -35,11 +35,8 @@ class Browser:
 
     def upload(self, path: str, name: str, data: bytes) -> tuple[str, str]:
         """Send a file."""
-        edge = uuid.uuid4().hex
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
-        head += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-        body = head.encode() + data + f"\r\n--{edge}--\r\n".encode()
-        return self._send(path, body, {"Content-Type": f"multipart/form-data; boundary={edge}"})
+        body, content_type = form(name, data, csrfmiddlewaretoken=self.token)
+        return self._send(path, body, {"Content-Type": content_type})
 
     def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
         request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310 - our own server

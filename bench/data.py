@@ -11,6 +11,7 @@ import psycopg
 from tqdm import tqdm
 
 from rig import ROOT
+from rig.processes import parents
 from rig.service import manage
 
 LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD = "bench-operator", "bench-reseller", "a bench needs no secret"
@@ -104,6 +105,14 @@ class Data:
             row = connection.execute(statement, parameters or None).fetchone()
         return row[0] if row else None
 
+    def postmaster(self) -> int:
+        """The first process of the database server; ends the program if that is on another machine."""
+        with self.connect() as connection:
+            found = parents().get(connection.info.backend_pid)
+        if found is None:
+            sys.exit("The database server must run on this machine: its processor time is read from /proc.")
+        return found
+
     def prepare(self, environment: dict[str, str]) -> float:
         """Make the tables and fill them; how many seconds that took. A database that has other data is refused."""
         began = time.monotonic()
@@ -115,6 +124,7 @@ class Data:
         elif held != self.devices + self.hot or self.one("SELECT count(*) FROM accounts_group") != self.groups:
             sys.exit(f"The database has {held} devices that are not the bench's: give it an empty one.")
         self._manage(environment, "housekeeping")
+        self._manage(environment, "collectstatic", "--noinput", "-v0")  # pages name their files as they are then
         self._write_macs()
         return time.monotonic() - began
 

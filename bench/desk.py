@@ -18,8 +18,9 @@ from tqdm import tqdm
 from bench.__main__ import INSIDE, start_server
 from bench.browser import Browser
 from bench.data import Data
-from bench.imports import spreadsheet
-from bench.servers import SERVICE, running, service_environment
+from bench.imports import PREFIXES, by_page, file_of
+from bench.servers import FILES, SERVICE, running, service_environment
+from rig import service
 
 # Thirty days of requests by known phones and, one in fifty, by unknown ones; one in ten is refused.
 LOG = """
@@ -45,7 +46,8 @@ def main() -> None:
     data = Data(os.environ["DATABASE_URL"], options.devices)
     data.prepare(service_environment(data.url))
     fill_log(data, options.log)
-    with running(SERVICE, data.url) as on:
+    variables = service_environment(data.url)
+    with running(SERVICE, data.url) as on, service.jobs(variables, FILES / "jobs.log"):
         browser = Browser(on.port)
         print(f"| page | median of {options.tries}, ms | slowest, ms |\n|---|---|---|")
         for title, path in pages(data):
@@ -53,9 +55,12 @@ def main() -> None:
             print(f"| {title} | {statistics.median(times):,.0f} | {max(times):,.0f} |", flush=True)
         print("\n| spreadsheet | preview, s | import, s | slowest request, s | steps of the bar |")
         print("|---|---|---|---|---|")
-        for kind in ("csv", "xlsx"):
+        for kind in PREFIXES:
+            file = file_of(kind, options.rows, data.groups)
+            took = by_page(browser, kind, file, options.rows)
             print(
-                f"| {options.rows:,} rows of {kind} | {spreadsheet(browser, kind, options.rows, data.groups)} |",
+                f"| {options.rows:,} rows of {kind} | {took.check:.1f} | {took.write:.1f} | {took.slowest:.1f}"
+                f" | {took.steps} |",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""Files of devices that are imported, as the support desk's page does it."""
+"""A file of devices by the support desk's page and by the API, which must be no slower."""
 
 import io
 import json
@@ -6,15 +6,69 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from openpyxl import Workbook
+from tqdm import tqdm
 
 from bench.browser import Browser
+from bench.data import LOGIN_OPERATOR, PASSWORD, Data
+from bench.servers import FILES, SERVICE, running, service_environment
+from rig import service
+from rig.clients import Integrator
+
+PAUSE = 0.1  # seconds between two looks at how far it is
+PREFIXES = {"csv": "0ABC", "xlsx": "0ABD"}  # of the MACs
 
 
-def spreadsheet(browser: Browser, kind: str, rows: int, groups: int) -> str:
-    """Upload, check, confirm, as the page's script does it."""
-    name, data = f"phones.{kind}", file_of(kind, rows, groups)
+@dataclass(frozen=True)
+class Imported:
+    """Seconds from the file until its rows are checked, and from then until they are written.
+
+    `slowest` is the longest of all requests, `steps` is how many states of the bar were seen.
+    """
+
+    check: float
+    write: float
+    slowest: float
+    steps: int
+
+    @property
+    def total(self) -> float:
+        """Of all of it."""
+        return self.check + self.write
+
+
+def measure(data: Data, rounds: int, rows: int, progress: "tqdm[Any]") -> dict[str, list[float]]:
+    """The seconds of each import, by door, in turn on the same database; a first one of each does not count."""
+    file = file_of("csv", rows, data.groups)
+    times: dict[str, list[float]] = {"page": [], "api": []}
+    variables = service_environment(data.url)
+    with running(SERVICE, data.url) as on, service.jobs(variables, FILES / "jobs.log"):
+        browser, user = Browser(on.port), Integrator(on.port, LOGIN_OPERATOR, PASSWORD)
+        doors: dict[str, Callable[[], Imported]] = {
+            "page": lambda: by_page(browser, "csv", file, rows),
+            # A connection of its own: one that idles while the page imports is closed by the server.
+            "api": lambda: by_api(user.another(on.port), "csv", file, rows),
+        }
+        for number in range(rounds + 1):
+            for door in list(times)[:: -1 if number % 2 else 1]:
+                took = doors[door]()
+                forget(data, "csv")
+                progress.update()
+                if not number:
+                    continue
+                times[door].append(took.total)
+                progress.write(
+                    f"import  {rows:,} rows by {door:28} checked {took.check:5.1f} s, written {took.write:5.1f} s",
+                    file=sys.stderr,
+                )
+    return times
+
+
+def by_page(browser: Browser, kind: str, file: bytes, rows: int) -> Imported:
+    """Upload, check, confirm, as the page's script does it; ends the program if it does not succeed."""
     requests: list[float] = []
 
     def ask(call: Callable[[], tuple[str, str]]) -> tuple[str, str]:
@@ -24,34 +78,68 @@ def spreadsheet(browser: Browser, kind: str, rows: int, groups: int) -> str:
         return answer
 
     began = time.perf_counter()
-    _, page = ask(lambda: browser.upload("/admin/devices/device/import/", name, data))
+    _, page = ask(lambda: browser.upload("/admin/devices/device/import/", f"phones.{kind}", file))
     steps = set()
     json_too = {"Accept": "application/json"}
     while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Staging":
         steps.add(("read", state["done"]))
-        time.sleep(0.3)
+        time.sleep(PAUSE)
     while state["state"] == "Reading":
         state = json.loads(ask(lambda: browser.post(f"{page}next/", {}, **json_too))[0])
         steps.add(("checked", state["done"]))
-    previewed = time.perf_counter()
+    checked = time.perf_counter()
     ask(lambda: browser.get(page))
     ask(lambda: browser.post(f"{page}confirm/", {}))
     while (state := json.loads(ask(lambda: browser.get(f"{page}progress/"))[0]))["state"] == "Writing":
         steps.add(("written", state["done"]))
-        time.sleep(0.3)
+        time.sleep(PAUSE)
     written = time.perf_counter()
     shown, _ = browser.get(page)
     if not re.search(rf"{rows:,} devices imported", shown):
         sys.exit(f"The import did not succeed: {re.sub('<[^>]*>', ' ', shown)[-1500:]}")
-    return f"{previewed - began:.1f} | {written - previewed:.1f} | {max(requests):.1f} | {len(steps)}"
+    return Imported(checked - began, written - checked, max(requests), len(steps))
+
+
+def by_api(client: Integrator, kind: str, file: bytes, rows: int) -> Imported:
+    """The same by the API."""
+    requests: list[float] = []
+    steps = set()
+
+    def ask(call: Callable[[], tuple[int, Any]]) -> dict[str, Any]:
+        status, answer = call()
+        requests.append(client.took)
+        if status not in (200, 201):
+            sys.exit(f"The import did not succeed: {status} {answer}")
+        steps.add((answer.get("state"), answer.get("checked")))
+        found: dict[str, Any] = answer
+        return found
+
+    began = time.perf_counter()
+    path = f"/imports/{ask(lambda: client.upload('/imports', f'phones.{kind}', file))['id']}"
+    while (upload := ask(lambda: client.call("GET", path)))["state"] in ("Reading", "Checking"):
+        time.sleep(PAUSE)
+    checked = time.perf_counter()
+    ask(lambda: client.call("POST", f"{path}/confirm", {}))
+    while (upload := ask(lambda: client.call("GET", path)))["state"] == "Writing":
+        time.sleep(PAUSE)
+    written = time.perf_counter()
+    if upload["state"] != "Done" or upload["counts"] != {"Created": rows}:
+        sys.exit(f"The import did not succeed: {upload}")
+    return Imported(checked - began, written - checked, max(requests), len(steps))
+
+
+def forget(data: Data, kind: str) -> None:
+    """Delete the devices of the file, so that the next import finds what this one has found."""
+    with data.connect() as connection:
+        connection.execute("DELETE FROM devices_device WHERE mac LIKE %s", [f"{PREFIXES[kind]}%"])
+        connection.execute("VACUUM (ANALYZE)")
 
 
 def file_of(kind: str, rows: int, groups: int) -> bytes:
     """A spreadsheet of devices that are new, for a hundred groups."""
-    prefix = {"csv": "0ABC", "xlsx": "0ABD"}[kind]
     lines = [["mac", "group", "location", "description"]]
     lines += [
-        [f"{prefix}{n:08X}", f"Provider {12 + n % min(100, groups - 12):04} Networks", "", f"Desk {n}"]
+        [f"{PREFIXES[kind]}{n:08X}", f"Provider {12 + n % min(100, groups - 12):04} Networks", "", f"Desk {n}"]
         for n in range(rows)
     ]
     if kind == "csv":

@@ -29,7 +29,7 @@ def write(figures: Figures) -> None:
     """Write the report and its plot."""
     plot.draw(figures, HERE / "RESULTS.png")
     parts = [_head(figures), _must_hold(figures), _storm(figures), _hot_and_new(figures), _soak(figures)]
-    parts += [_lists(figures), _bulk(figures), _method(figures)]
+    parts += [_lists(figures), _bulk(figures), _beside(figures), _method(figures)]
     (HERE / "RESULTS.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -186,6 +186,31 @@ def _bulk(figures: Figures) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {one['title']} | {one['total']:,} | {_range(one['times'])} |" for one in figures["bulk"]]
+    return "\n".join(lines)
+
+
+def _beside(figures: Figures) -> str:
+    if "keys" not in figures or "imports" not in figures:
+        return ""
+    lines = [
+        "## API keys, and imports by the API",
+        "",
+        _text(
+            "In turn on one database. A call is `GET /devices/{mac}`, the cheapest; its processor time is that of",
+            f"the service and PostgreSQL. An import is a csv file of {figures['options']['rows']:,} new devices,",
+            "from the upload until all are written.",
+        ),
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    for title, values, unit, digits in (
+        ("a call with a token", figures["keys"]["token"], "us", 0),
+        ("a call with an API key", figures["keys"]["key"], "us", 0),
+        ("an import by the page", figures["imports"]["page"], "s", 1),
+        ("an import by the API", figures["imports"]["api"], "s", 1),
+    ):
+        lines.append(f"| {title} | {_range(values, digits)} {unit} |")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ from bench.servers import (
     Server,
     running,
 )
-from rig.processes import Busy, parents, processor_seconds
+from rig.processes import Busy, processor_seconds
 
 SCRIPT = Path(__file__).with_name("storm.lua")
 CONNECTIONS = (64, 256)
@@ -65,11 +65,7 @@ class Storm:
         self.data = data
         self.seconds = seconds
         self.progress = progress
-        with data.connect() as connection:
-            postmaster = parents().get(connection.info.backend_pid)
-        if postmaster is None:
-            sys.exit("The database server must run on this machine: its processor time is read from /proc.")
-        self.postmaster = postmaster
+        self.postmaster = data.postmaster()
 
     def load(
         self,

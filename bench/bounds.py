@@ -124,6 +124,7 @@ def beside(figures: Figures) -> list[Row]:
     for part, what, way, usual, must in (
         ("keys", "processor time of a call with an API key against a token", "key", "token", 1.2),
         ("imports", "time of an import by the API against the page", "api", "page", 1.1),
+        ("imports", "processor time of it", "api processor", "page processor", 1.1),
     ):
         if part in figures:
             pairs = zip(figures[part][way], figures[part][usual], strict=True)

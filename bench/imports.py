@@ -17,6 +17,7 @@ from bench.data import LOGIN_OPERATOR, PASSWORD, Data
 from bench.servers import FILES, SERVICE, running, service_environment
 from rig import service
 from rig.clients import Integrator
+from rig.processes import processor_seconds
 
 PAUSE = 0.1  # seconds between two looks at how far it is
 PREFIXES = {"csv": "0ABC", "xlsx": "0ABD"}  # of the MACs
@@ -41,11 +42,19 @@ class Imported:
 
 
 def measure(data: Data, rounds: int, rows: int, progress: "tqdm[Any]") -> dict[str, list[float]]:
-    """The seconds of each import, by door, in turn on the same database; a first one of each does not count."""
+    """What each import took, by door, in turn on the same database; a first one of each does not count.
+
+    Seconds by the clock, and, as `… processor`, of all processes of the service and of PostgreSQL.
+    """
     file = file_of("csv", rows, data.groups)
-    times: dict[str, list[float]] = {"page": [], "api": []}
+    took: dict[str, list[float]] = {}
+    postmaster = data.postmaster()
     variables = service_environment(data.url)
-    with running(SERVICE, data.url) as on, service.jobs(variables, FILES / "jobs.log"):
+    with running(SERVICE, data.url) as on, service.jobs(variables, FILES / "jobs.log") as worker:
+
+        def used() -> float:
+            return on.processor_seconds() + processor_seconds(worker.pid) + processor_seconds(postmaster)
+
         browser, user = Browser(on.port), Integrator(on.port, LOGIN_OPERATOR, PASSWORD)
         doors: dict[str, Callable[[], Imported]] = {
             "page": lambda: by_page(browser, "csv", file, rows),
@@ -53,18 +62,21 @@ def measure(data: Data, rounds: int, rows: int, progress: "tqdm[Any]") -> dict[s
             "api": lambda: by_api(user.another(on.port), "csv", file, rows),
         }
         for number in range(rounds + 1):
-            for door in list(times)[:: -1 if number % 2 else 1]:
-                took = doors[door]()
+            for door in list(doors)[:: -1 if number % 2 else 1]:
+                before = used()
+                one = doors[door]()
+                spent = used() - before
                 forget(data, "csv")
                 progress.update()
-                if not number:
-                    continue
-                times[door].append(took.total)
-                progress.write(
-                    f"import  {rows:,} rows by {door:28} checked {took.check:5.1f} s, written {took.write:5.1f} s",
-                    file=sys.stderr,
-                )
-    return times
+                if number:
+                    took.setdefault(door, []).append(one.total)
+                    took.setdefault(f"{door} processor", []).append(spent)
+                    progress.write(
+                        f"import  {rows:,} rows by {door:24} checked {one.check:5.1f} s"
+                        f", written {one.write:5.1f} s, {spent:5.1f} s of processor time",
+                        file=sys.stderr,
+                    )
+    return took
 
 
 def by_page(browser: Browser, kind: str, file: bytes, rows: int) -> Imported:

@@ -209,6 +209,8 @@ def _beside(figures: Figures) -> str:
         ("a call with an API key", figures["keys"]["key"], "us", 0),
         ("an import by the page", figures["imports"]["page"], "s", 1),
         ("an import by the API", figures["imports"]["api"], "s", 1),
+        ("processor time of that by the page", figures["imports"]["page processor"], "s", 1),
+        ("processor time of that by the API", figures["imports"]["api processor"], "s", 1),
     ):
         lines.append(f"| {title} | {_range(values, digits)} {unit} |")
     return "\n".join(lines)

@@ -74,7 +74,7 @@ def launch(variables: Mapping[str, str], port: int, log: Path, folder: Path = RO
 
 
 @contextlib.contextmanager
-def jobs(variables: Mapping[str, str], log: Path, folder: Path = ROOT) -> Iterator[None]:
+def jobs(variables: Mapping[str, str], log: Path, folder: Path = ROOT) -> "Iterator[subprocess.Popen[bytes]]":
     """`manage.py run_jobs` at work while the block runs."""
     with log.open("ab") as output:
         worker = subprocess.Popen(
@@ -86,7 +86,7 @@ def jobs(variables: Mapping[str, str], log: Path, folder: Path = ROOT) -> Iterat
             stderr=output,
         )
     try:
-        yield
+        yield worker
     finally:
         end(worker)
 

@@ -8,6 +8,7 @@ the server however it ends.
 """
 
 import argparse
+import base64
 import contextlib
 import secrets
 import sys
@@ -41,6 +42,11 @@ def service(folder: Path, database: str | None) -> Iterator[Service]:
         DJANGO_SUPERUSER_LOGIN=OPERATOR,
         DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         LOG_LEVEL="ERROR",
+        # The addresses of device management answer; no worker runs, and at this port nothing listens.
+        MANAGEMENT_NETWORKS="127.0.0.0/8",
+        MANAGEMENT_LOOPBACK="on",
+        MANAGEMENT_PORTS="1",
+        MANAGEMENT_KEYS=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     )
     manage(variables, "migrate", "--verbosity=0")
     manage(variables, "collectstatic", "--noinput", "--verbosity=0")
@@ -61,11 +67,11 @@ def log_in(port: int, login: str) -> Integrator:
 
 
 def fill(operator: Integrator) -> None:
-    """Two resellers with providers, locations, devices and users."""
+    """Two resellers with providers, and for each of these one of everything that can be made."""
 
     def create(path: str, **body: Any) -> int:
         status, answer = operator.call("POST", path, body)
-        if status != 201:
+        if status not in (201, 202):
             sys.exit(f"{path} {body}: {status} {answer}")
         return int(answer.get("id", 0))
 
@@ -84,7 +90,7 @@ def fill(operator: Integrator) -> None:
             provider = create("/groups", name=name, groupType="Provider", resellerId=reseller)
             create("/users", **names, login=f"monitor{number}{letter}", group=provider, permissionLevel="Monitor")
             location = create(
-                "/locations", url="http://127.0.0.1:9/{CUSTOMER NAME}/{MAC ADDRESS}.cfg", groupId=provider
+                "/locations", url="http://pbx.example:9/{CUSTOMER NAME}/{MAC ADDRESS}.cfg", groupId=provider
             )
             create(
                 "/devices",
@@ -93,6 +99,20 @@ def fill(operator: Integrator) -> None:
                 macList=[f"00908F{number}{ord(letter)}{index:03X}" for index in range(40)],
                 overrideCurrentAssociation=False,
             )
+            create("/keys", name="Import", group=provider, permissionLevel="Operator")
+            webhook = create("/webhooks", groupId=provider, url="https://hooks.example/phones")
+            create(f"/webhooks/{webhook}/test")
+            create(
+                "/management/endpoints",
+                groupId=provider,
+                driver="mediant-7.2",
+                baseUrl="https://127.0.0.1:1",
+                mac=f"00908F{number}{ord(letter)}000",
+                userName="Admin",
+                password=PASSWORD,
+                tlsPolicy="system",
+            )
+    operator.upload("/imports", "devices.csv", b"mac,group\n00908F141000,Provider 1A\n")
 
 
 def main() -> None:
@@ -123,7 +143,7 @@ def main() -> None:
             if answers.total() == began:
                 sys.exit("schemathesis sends nothing.")
         for user in users:
-            if user.call("GET", "/users/me")[0] != 200:
+            if user.another(port).call("GET", "/users/me")[0] != 200:  # the server closes connections that idle
                 print("A token was lost on the way.")
                 clean = False
         if not clean:

@@ -104,6 +104,15 @@ TARGETS = [
     ("POST", "/imports/1/confirm"),
     ("DELETE", f"/groups/{NOBODY}"),
     ("DELETE", "/locations/9223372036854775808"),
+    ("POST", "/webhooks"),
+    ("PUT", "/webhooks/1"),
+    ("POST", "/webhooks/1/test"),
+    ("POST", "/webhooks/1/deliveries/1/replay"),
+    ("POST", "/management/endpoints"),
+    ("PUT", "/management/endpoints/1"),
+    ("POST", "/management/endpoints/1/operations"),
+    ("POST", "/management/endpoints/1/passthrough"),
+    ("POST", "/management/operations/1/resume"),
 ]
 QUERIES = [
     "page=1000000000000000000",
@@ -113,6 +122,12 @@ QUERIES = [
     "page=%D9%A3",
     "page=%EF%BC%91",
     "page=1&page=2",
+    "month=2026-13",
+    "month=0000-00",
+    "month=%D9%A2%D9%A0%D9%A2%D9%A6-01",
+    "month=9999999999-01",
+    "month=2026-01&month=2026-02",
+    "month=2026-01%00",
     "page=",
     "page=1e3",
     "page=0x1",
@@ -195,7 +210,43 @@ QUERIES = [
     "&".join(f"p{n}=1" for n in range(500)),
     "a=" + "&a=" * 1200,
 ]
-LISTS = ["/devices", "/locations", "/users", "/keys", "/groups", "/locations/1/devices", "/users/me", "/devices/1"]
+LISTS = [
+    "/devices",
+    "/locations",
+    "/users",
+    "/keys",
+    "/groups",
+    "/locations/1/devices",
+    "/users/me",
+    "/devices/1",
+    "/accesses",
+    "/audit",
+    "/imports",
+    "/imports/1/rows",
+    "/usage",
+    "/webhooks",
+    "/webhooks/1/deliveries",
+    "/management/endpoints",
+    "/management/operations",
+    "/management/endpoints/1/artefacts",
+]
+KINDS = [
+    "groups",
+    "users",
+    "keys",
+    "devices",
+    "locations",
+    "user",
+    "locations/1/devices",
+    "audit",
+    "imports",
+    "webhooks",
+    "webhooks/1/deliveries",
+    "management/endpoints",
+    "management/operations",
+    "management/endpoints/1/artefacts",
+    "nothing",
+]
 IDS = [
     "0",
     "-1",
@@ -385,7 +436,7 @@ def corpus(token: str) -> Iterator[tuple[str, bytes]]:
     for path in LISTS:
         for query in QUERIES:
             yield request("GET", f"{API}{path}?{query}", bearer)
-    for path in ("groups", "users", "keys", "devices", "locations", "user", "locations/1/devices", "nothing"):
+    for path in KINDS:
         for identity in IDS:
             yield request("GET", f"{API}/{path}/{identity}", bearer)
             yield request("GET", f"{API}/{path}/{identity}/devices", bearer)

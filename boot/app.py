@@ -44,7 +44,7 @@ def _write_hints() -> None:
 
 class BootApplication:
     """Answers phones by way of the batcher, passes the service's own addresses on to `django`, and answers 404 to
-    everything else: phones ask for many files that are no phone's.
+    everything else: phones ask for many files that are no phone's. What is not GET or HEAD gets 405.
     """
 
     def __init__(self, django: Application) -> None:
@@ -73,12 +73,12 @@ class BootApplication:
 
     async def _respond(self, boot_request: BootRequest | None, method: str) -> tuple[Response, Outcome | Refusal]:
         """What the phone gets, and why: the outcome of the decision, or the reason why none was made."""
+        if method not in ("GET", "HEAD"):
+            return METHOD_NOT_ALLOWED, Refusal.METHOD
         if boot_request is None:
             if self.batcher.is_busy:
                 await asyncio.sleep(SECONDS_BEHIND_PHONES)
             return not_a_phones_response(), Refusal.NOT_A_PHONE
-        if method not in ("GET", "HEAD"):
-            return METHOD_NOT_ALLOWED, Refusal.METHOD
         try:
             decision = await self.batcher.decide(boot_request)
         # Batcher and recorder have logged the reason, once for all phones.

@@ -52,10 +52,10 @@ class BootMiddleware:
 
 def _respond(boot_request: BootRequest | None, method: str | None) -> tuple[Response, Outcome | Refusal]:
     """What the phone gets, and why."""
-    if boot_request is None:
-        return not_a_phones_response(), Refusal.NOT_A_PHONE
     if method not in ("GET", "HEAD"):
         return METHOD_NOT_ALLOWED, Refusal.METHOD
+    if boot_request is None:
+        return not_a_phones_response(), Refusal.NOT_A_PHONE
     try:
         decision = database.record(boot_request)
     except DatabaseError as error:

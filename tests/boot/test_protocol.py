@@ -154,6 +154,8 @@ REQUESTS = {
     "PUT chunked": get(
         b"/00908F9D8992", b"Transfer-Encoding: chunked", method=b"PUT", body=b"3\r\nabc\r\n0\r\n\r\n"
     ),
+    "POST at no phone's address": get(b"/boot.log", b"Content-Length: 5", method=b"POST", body=b"hello"),
+    "OPTIONS of all": get(b"*", method=b"OPTIONS"),
     "GET with a body": get(b"/00908F9D8992", b"Content-Length: 5", body=b"hello"),
     "HTTP/1.0": get(b"/00908F9D8992", version=b"1.0"),
     "HTTP/1.0, keep": get(b"/00908F9D8992", b"Connection: keep-alive", version=b"1.0"),

@@ -19,7 +19,6 @@ from devices.mac import is_reserved
 # No name or User-Agent in the table comes near these; longer ones are looked at no further.
 MAX_SEGMENT = 128
 MAX_REMEMBERED = 256
-MAX_QUERY = 2_048
 MAX_USER_AGENT = 300
 
 
@@ -78,7 +77,15 @@ _IN_DIRECTORY = re.compile(r"[0-9a-z._-]{0,64}", _FLAGS)
 _ID = re.compile(r"[0-9a-z]{1,16}", _FLAGS)
 # VTech's phones look for their directory under pb<MAC>.
 _DIRECTORY = re.compile(rf"(?:pb)?{_MAC}", _FLAGS)
-_PARAMETER = re.compile(r"(?:mac|address)", _FLAGS)
+
+
+def _also_encoded(name: str) -> str:
+    return "".join(f"(?:{letter}|%{ord(letter):x}|%{ord(letter.upper()):x})" for letter in name)
+
+
+_PARAMETER = re.compile(
+    rf"(?:\A|(?<=&))(?:{_also_encoded('mac')}|{_also_encoded('address')})=([^&]++)".encode(), re.IGNORECASE
+)
 
 
 def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collection[str] = ()) -> Shape | None:
@@ -87,7 +94,7 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
     ``path`` and ``query`` are as they stand in the request line, percent-encoded (ASGI's ``raw_path`` and
     ``query_string``; ``from_environ`` for WSGI); ``user_agent`` is decoded as ISO 8859-1. ``own`` holds the first
     segments of the addresses that the service itself answers, in lower case: nothing below them is a phone's.
-    The work grows with the length of the path, not faster.
+    The work grows with the length of path and query, not faster.
 
     >>> look(b"/prov/cfg000b828aa872.xml")
     Shape(mac='000B828AA872', kind=<Kind.FILE: 'file'>, file_name='cfg000b828aa872.xml', named_by=None)
@@ -230,9 +237,7 @@ def _by_user_agent(told: _Told, user_agent: str) -> Shape | None:
 
 def _mac_parameters(query: bytes) -> list[str]:
     """What the query gives as the MAC, decoded."""
-    pairs = [pair.partition(b"=") for pair in query[:MAX_QUERY].split(b"&")]
-    decoded = [(unquote_to_bytes(key).decode("latin-1"), value) for key, _, value in pairs if value]
-    return [unquote_to_bytes(value).decode("latin-1") for key, value in decoded if _PARAMETER.fullmatch(key)]
+    return [unquote_to_bytes(value).decode("latin-1") for value in _PARAMETER.findall(query)]
 
 
 def _in_user_agent(user_agent: str, forms: list[re.Pattern[str]]) -> str | None:

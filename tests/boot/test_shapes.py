@@ -129,6 +129,19 @@ def test_a_decoded_path_of_wsgi_gives_the_same() -> None:
     assert decoded == Shape("000413260A0B", Kind.FILE, "settings-00:04:13:26:0A:0B.xml")
 
 
+@pytest.mark.parametrize("length", [0, 2_020, 2_021, 2_030, 2_048, 20_000])
+def test_a_query_is_read_to_its_end(length: int) -> None:
+    padding, agent = b"x=" + b"a" * length, YEALINK.replace("00:15:65:27:c7:64", "00:15:65:11:4c:33")
+    named = Shape("00156527C764", Kind.QUERY)
+
+    for path in (b"/prov", b"/y000000000065.cfg"):
+        assert look(path, padding + b"&mac=00156527c764", agent) == named
+        assert look(path, b"m%61C=00156527c764&" + padding, agent) == named
+        assert look(path, padding + b"&mac=0015.6527.c764.0001", agent) is None
+        assert look(path, b"mac=00156527c764&" + padding + b"&address=0004f2e765da", agent) is None
+    assert look(b"/prov", padding + b"&xmac=00156527c764&mac;=0004f2e765da&mac=") is None
+
+
 # What phones' paths are made of, and what only looks like it.
 MACS = st.sampled_from(
     ["00156527C764", "0004f2e765da", "00-04-13-92-2d-24", "00:90:8f:9d:89:92", "0090.8f9d.8992"]

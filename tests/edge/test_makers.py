@@ -20,6 +20,7 @@ BASE = "https://prov.example/phones/"
 ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
 REFUSED_BY_GUNICORN = "\x17"  # gunicorn 27.0.1, in any header; its threads are for the API, phones ask uvicorn
 REFUSED_BY_NGINX = "%00"  # nginx 1.22.1
+LONG = "a" * 3_000
 DOORS = ["uvicorn", "gthread", "nginx", "nginx-tls"]
 ADD_DEVICES = """
 import sys
@@ -100,6 +101,28 @@ def test_each_makers_request(doors: Doors, door: str, row: list[Any]) -> None:
     elif status == 405:
         assert told["Allow"] == "GET, HEAD"
     assert told["Transfer-Encoding"] is None
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (f"/prov?x={LONG}&mac=0004a11a1a1a", ""),
+        (f"/prov?mac=0004a11a1a1a&x={LONG}", ""),
+        (f"/y000000000065.cfg?x={LONG}&mac=0004-a11a-1a1a", None),
+        (f"/{LONG}/0004a11a1a1a.cfg", "0004a11a1a1a.cfg"),
+        (f"/{'a' * 190}/0004a11a1a1a.cfg", "0004a11a1a1a.cfg"),
+        (f"/{'%C3%A9' * 40}/0004a11a1a1a.cfg", "0004a11a1a1a.cfg"),
+    ],
+    ids=["query-last", "query-first", "query-wrong", "path", "path-cut-in-the-name", "path-cut-in-a-letter"],
+)
+def test_a_long_address_hides_no_phone_and_names_no_other(
+    doors: Doors, door: str, target: str, name: str | None
+) -> None:
+    agent = "User-Agent: Yealink SIP-T46S 66.86.0.15 00:15:65:27:c7:64"
+    lines = [f"GET {target} HTTP/1.1", "Host: redirect.example", agent, "Connection: close", "", ""]
+    status, headers, _ = ask(doors, door, "\r\n".join(lines).encode())
+    assert (status, headers["Location"]) == ((404, None) if name is None else (302, BASE + name))
 
 
 @pytest.mark.parametrize("door", DOORS)

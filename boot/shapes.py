@@ -104,7 +104,7 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
         if not is_reserved(mac):
             return Shape(mac, _BARE)
     told = _told_by(path) if len(path) <= MAX_REMEMBERED else _told_by.__wrapped__(path)
-    if told.is_odd or told.first in own:
+    if told.is_nobodys or told.first in own:
         return None
     if told.shape is not None:
         return told.shape
@@ -166,12 +166,12 @@ def from_environ(environ: dict[str, str]) -> tuple[bytes, bytes]:
 class _Told(NamedTuple):
     """What a path tells, whatever stands beside it in the request.
 
-    ``first`` is the first segment, in lower case. ``is_odd`` tells of a step up or an encoded slash. ``makers``
-    are those whose phones ask for this file by a name without a MAC.
+    ``first`` is the first segment, in lower case. ``is_nobodys`` tells of firmware and the like, of a step up, and
+    of an encoded slash. ``makers`` are those whose phones ask for this file by a name without a MAC.
     """
 
     first: str
-    is_odd: bool
+    is_nobodys: bool
     shape: Shape | None
     makers: Sequence[str]
     file_name: str
@@ -181,12 +181,13 @@ class _Told(NamedTuple):
 def _told_by(path: bytes) -> _Told:
     segments = unquote_to_bytes(path).decode("latin-1").split("/")
     # No phone encodes a slash, and behind one nothing is what it seems.
-    is_odd = _steps_up(segments) or len(segments) != path.count(b"/") + 1
+    if _is_refused(segments[-1]) or _steps_up(segments) or len(segments) != path.count(b"/") + 1:
+        return _Told(_first(segments), True, None, (), "")
     raw_name = path.rpartition(b"/")[2]
     shape = _by_path(segments, raw_name)
     is_common = shape is None and not any(_DIRECTORY.fullmatch(segment) for segment in segments[:-1])
     makers_of_file = _common_to(segments[-1]) if is_common else ()
-    return _Told(_first(segments), is_odd, shape, makers_of_file, raw_name.decode("latin-1"))
+    return _Told(_first(segments), False, shape, makers_of_file, raw_name.decode("latin-1"))
 
 
 def _by_path(segments: list[str], raw_name: bytes) -> Shape | None:
@@ -194,8 +195,7 @@ def _by_path(segments: list[str], raw_name: bytes) -> Shape | None:
     if len(name) <= MAX_SEGMENT:
         if (found := _SPELLED.fullmatch(name)) and (shape := _shape(found["mac"], Kind.BARE)):
             return shape
-        found = _NAMED.fullmatch(name)
-        if found and not _is_refused(name):
+        if found := _NAMED.fullmatch(name):
             before = _BEFORE.fullmatch(name, endpos=found.start("mac"))
             named_by = makers.NAMED[_row(before)].maker or None
             if shape := _shape(found["mac"], Kind.FILE, raw_name.decode("latin-1"), named_by):
@@ -205,7 +205,7 @@ def _by_path(segments: list[str], raw_name: bytes) -> Shape | None:
 
 def _by_directory(segments: list[str]) -> Shape | None:
     """By the segment before the last, or the one before an id that a slash ends."""
-    if len(segments) < 2 or not _IN_DIRECTORY.fullmatch(segments[-1]) or _is_refused(segments[-1]):
+    if len(segments) < 2 or not _IN_DIRECTORY.fullmatch(segments[-1]):
         return None
     places = [segments[-2]]
     if len(segments) > 2 and not segments[-1] and _ID.fullmatch(segments[-2]):

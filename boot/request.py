@@ -196,7 +196,7 @@ def is_own(scope: MutableMapping[str, Any]) -> bool:
 def own_segments() -> frozenset[str]:
     """The first segments of the addresses that are not for phones: those of the URL map, and static files."""
     patterns = (str(entry.pattern) for entry in get_resolver().url_patterns)
-    others = (settings.STATIC_URL.strip("/"),)
+    others = (settings.STATIC_URL.strip("/"), "uploads")  # on the map only while device management is on
     return frozenset(address.split("/")[0].lower() for address in (*patterns, *others)) - {""}
 
 

@@ -152,14 +152,15 @@ def hint(user_agent: str) -> str | None:
 def from_environ(environ: dict[str, str]) -> tuple[bytes, bytes]:
     """Path and query for ``look`` from a WSGI environment whose PATH_INFO Django has decoded.
 
-    gunicorn keeps the request line's target as RAW_URI; from PATH_INFO, which is decoded, the path is encoded
-    again, so that both servers' requests give the same answer.
+    gunicorn keeps the request line's target as RAW_URI, with its fragment; from PATH_INFO, which is decoded, the
+    path is encoded again, so that both servers' requests give the same answer.
     """
     query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
     target = environ.get("RAW_URI", "")
     if not target:
         return quote(environ.get("PATH_INFO", ""), safe="/:", errors="replace").encode("ascii"), query
-    path = re.sub(r"\Ahttps?://[^/?]*+", "", target, flags=re.IGNORECASE).partition("?")[0]
+    before = target.partition("#")[0].partition("?")[0]
+    path = re.sub(r"\Ahttps?://[^/]*+", "", before, flags=re.IGNORECASE)
     return path.encode("latin-1", "replace"), query
 
 

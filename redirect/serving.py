@@ -28,6 +28,7 @@ elif _serve == "api":
     wsgi_app = "redirect.wsgi:application"
     worker_class = "redirect.worker.APIWorker"
     limit_request_line = 32 * 1024  # redirect/http/refusal.py, nginx.conf
+    limit_request_field_size = 32 * 1024  # nginx.conf
     threads = int(os.environ.get("API_THREADS") or 8)
 else:
     sys.exit(f"SERVE={_serve} must be all or api.")

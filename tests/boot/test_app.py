@@ -22,7 +22,7 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from boot import database, rate_limit
+from boot import database, rate_limit, request
 from boot.app import BootApplication
 from boot.recorder import DatabaseUnavailable
 from boot.request import BootRequest
@@ -323,7 +323,14 @@ def test_what_no_phone_asks_for_is_not_found_without_django(path: str):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v1/nothing", "/%61pi/00908F9D8992", "/admin/x/00908F9D8992.cfg", "/healthz/"]
+    "path",
+    [
+        "/",
+        "/api/v1/nothing",
+        "/%61pi/00908F9D8992",
+        "/admin/x/00908F9D8992.cfg",
+        "/healthz/",
+    ],
 )
 def test_the_services_own_addresses_are_never_a_phones(path: str):
     asgi, wsgi = ask_asgi(unquote(path)), ask_wsgi(path)
@@ -331,6 +338,12 @@ def test_the_services_own_addresses_are_never_a_phones(path: str):
     assert asgi.status in (200, 302, 404)
     assert "x-request-id" in asgi.headers
     assert "x-request-id" in wsgi.headers
+
+
+def test_uploads_are_never_a_phones_also_while_device_management_is_off(monkeypatch: pytest.MonkeyPatch):
+    """nginx sends them to the API whatever is on."""
+    monkeypatch.setattr(request, "get_resolver", lambda: SimpleNamespace(url_patterns=[]))
+    assert "uploads" in request.own_segments.__wrapped__()
 
 
 @committed

@@ -18,7 +18,7 @@ from tests.edge.conftest import any_server
 
 BASE = "https://prov.example/phones/"
 ROWS = tomllib.loads((Path(__file__).parents[1] / "boot" / "shapes.toml").read_text("utf-8"))["requests"]
-REFUSED_BY_GUNICORN = "\x17"  # gunicorn 27.0.1, in any header; its threads are for the API, phones ask uvicorn
+REFUSED_BY_GUNICORN = "\x17"  # in any header; its threads are for the API, phones ask uvicorn
 REFUSED_BY_NGINX = "%00"  # nginx 1.22.1
 LONG = "a" * 3_000
 DOORS = ["uvicorn", "gthread", "nginx", "nginx-tls"]
@@ -123,6 +123,57 @@ def test_a_long_address_hides_no_phone_and_names_no_other(
     lines = [f"GET {target} HTTP/1.1", "Host: redirect.example", agent, "Connection: close", "", ""]
     status, headers, _ = ask(doors, door, "\r\n".join(lines).encode())
     assert (status, headers["Location"]) == ((404, None) if name is None else (302, BASE + name))
+
+
+# What uvicorn 0.54.0 (llhttp) and gunicorn 27.0.1 read alike: request line, headers, status, name in the redirect.
+ALIKE: dict[str, tuple[str, list[str], int, str]] = {
+    "fragment": ("GET /00156527c764.cfg#/0004a11a1a1a.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
+    "fragment, then a query": ("GET /p#x?mac=00156527c764 HTTP/1.1", [], 404, ""),
+    "query with a fragment": ("GET /p?mac=00156527c764#x HTTP/1.1", [], 302, ""),
+    "absolute": ("GET HTTP://redirect.example:80/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
+    "absolute, user": ("GET http://u:p@redirect.example/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
+    "slashes": ("GET ///h:80/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
+    "broken encoding": ("GET /%zz/%/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
+    "long header": ("GET /00156527c764.cfg HTTP/1.1", ["X-Long: " + "a" * 30_000], 302, "00156527c764.cfg"),
+    "names of WSGI": ("GET /00156527c764.cfg HTTP/1.1", ["SCRIPT_NAME: /x"], 302, "00156527c764.cfg"),
+}
+# What each reads in its own way: status by uvicorn, and by gunicorn. docs/phones.md tells it in words.
+ODD: dict[str, tuple[str, list[str], int, int]] = {
+    "version 1.2": ("GET /00156527c764.cfg HTTP/1.2", [], 400, 302),
+    "version 2.0": ("GET /00156527c764.cfg HTTP/2.0", [], 302, 400),
+    "empty lines first": ("\r\n\r\nGET /00156527c764.cfg HTTP/1.1", [], 302, 400),
+    "two spaces": ("GET  /00156527c764.cfg HTTP/1.1", [], 302, 400),
+    "unknown method": ("BREW /00156527c764.cfg HTTP/1.1", [], 400, 405),
+    "CONNECT": ("CONNECT redirect.example:443 HTTP/1.1", [], 400, 405),
+    "absolute without a path": ("GET http://redirect.example?mac=00156527c764 HTTP/1.1", [], 400, 302),
+    "asterisk": ("GET * HTTP/1.1", [], 404, 400),
+    "control byte": ("GET /00156527c764.cfg HTTP/1.1", ["User-Agent: a\x17b"], 302, 400),
+    "folded header": ("GET /00156527c764.cfg HTTP/1.1", ["User-Agent: a", " b"], 302, 400),
+    "two hosts": ("GET /00156527c764.cfg HTTP/1.1", ["Host: b"], 302, 400),
+    "many headers": ("GET /00156527c764.cfg HTTP/1.1", [f"X{number}: a" for number in range(101)], 302, 431),
+    "longer header": ("GET /00156527c764.cfg HTTP/1.1", ["X-Long: " + "a" * 33_000], 302, 431),
+    "chunks of HTTP/1.0": ("GET /00156527c764.cfg HTTP/1.0", ["Transfer-Encoding: chunked"], 302, 400),
+    "odd expectation": ("GET /00156527c764.cfg HTTP/1.1", ["Expect: x"], 302, 417),
+}
+
+
+def with_host(line: str, headers: list[str]) -> bytes:
+    return "\r\n".join([line, "Host: redirect.example", *headers, "Connection: close", "", ""]).encode("latin-1")
+
+
+@pytest.mark.parametrize("door", ["uvicorn", "gthread"])
+@pytest.mark.parametrize("name", ALIKE)
+def test_both_servers_read_it_alike(doors: Doors, door: str, name: str) -> None:
+    line, headers, status, file_name = ALIKE[name]
+    answered, told, _ = ask(doors, door, with_host(line, headers))
+    assert (answered, told["Location"]) == (status, BASE + file_name if status == 302 else None)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_each_server_reads_in_its_own_way(doors: Doors, name: str) -> None:
+    line, headers, *by_server = ODD[name]
+    answered = [ask(doors, door, with_host(line, headers))[0] for door in ("uvicorn", "gthread")]
+    assert answered == by_server
 
 
 @pytest.mark.parametrize("door", DOORS)

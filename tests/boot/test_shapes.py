@@ -199,6 +199,23 @@ def test_any_mac_stands_in_any_form_of_name(mac: str, row: makers.Named, user_ag
     assert (shape and shape.mac) == (None if is_reserved(mac.upper()) else mac.upper())
 
 
+TOKENS = (
+    st.uuids().map(str) | st.uuids().map(lambda uuid: uuid.hex) | st.binary(min_size=7, max_size=24).map(bytes.hex)
+)
+
+
+@given(
+    TOKENS,
+    st.sampled_from(
+        ["/{}", "/{}.cfg", "/prov/{}/", "/prov/{}/a.xml", "/prov/{}/1A2B/", "/{}/x/y", "/cfg{}.xml", "/-{}"]
+    ),
+    st.sampled_from(["", "mac={}", "address={}"]),
+)
+def test_no_token_is_a_phones(token: str, path: str, query: str) -> None:
+    for text in (token, token.upper()):
+        assert look(path.format(text).encode(), query.format(text).encode(), own=OWN) is None
+
+
 LONG: list[Callable[[int], bytes]] = [
     lambda size: b"/" + b"a" * size,
     lambda size: b"/" + b"a/" * (size // 2),

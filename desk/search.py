@@ -1,6 +1,7 @@
 """Find: one field for phones, groups, users and locations.
 
-A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted.
+A MAC is recognised in any spelling and anywhere in a text, so that a line of a log or a User-Agent can be pasted;
+the request in such a line tells the phone as it did when the phone asked.
 """
 
 import re
@@ -34,6 +35,9 @@ MACS_LOOKED_AT = 10
 ROWS_SHOWN = 10
 ACCESSES_SHOWN = 20
 
+# The address that was asked for, in a line of a log: behind its method, in quotes, or alone.
+_TARGET = re.compile(r"""(?<![^\s"'=(])(?:https?:/)?/[^\s"'<>]*""", re.IGNORECASE)
+
 
 def whole_mac(text: str) -> str | None:
     """The MAC, in 12 upper-case digits, that a text is in any spelling, also as a phone asks for it, or None.
@@ -53,6 +57,32 @@ def whole_mac(text: str) -> str | None:
 def part_of_mac(text: str) -> str | None:
     """The digits of a text that may be a part of a MAC in any spelling; None for other texts."""
     return mac.fragment(re.sub(r"[._\s]", "", text))
+
+
+def macs_in(text: str) -> list[str]:
+    """The distinct MACs, in 12 upper-case digits, that a text mentions, in their order.
+
+    Where a line tells of a request that names a phone, by path, query or User-Agent, it is this phone alone.
+
+    >>> macs_in('192.0.2.7 - - [27/Nov/2026:10:00:00 +0000] "GET /phone000b82112233.cfg HTTP/1.1" 404 27 "-" "x"')
+    ['000B82112233']
+    """
+    found: list[str] = []
+    for line in text.splitlines():
+        targets = list(_TARGET.finditer(line))
+        starts = [*(target.start() for target in targets), len(line)]
+        found += mac.mentioned_in(unquote(line[: starts[0]]))
+        for target, end in zip(targets, starts[1:], strict=True):
+            asked = _asked_by(target[0].rstrip(".,;:)]"), line[target.end() : end].split('"'))
+            found += [asked] if asked else mac.mentioned_in(unquote(line[target.start() : end]))
+    return list(dict.fromkeys(found))
+
+
+def _asked_by(target: str, user_agents: list[str]) -> str | None:
+    """The MAC by which a request is known, with the first of the possible User-Agents that tells one."""
+    path, query = shapes.from_environ({"RAW_URI": target, "QUERY_STRING": target.partition("?")[2]})
+    known = (shapes.look(path, query, user_agent) for user_agent in ("", *user_agents))
+    return next((shape.mac for shape in known if shape), None)
 
 
 @dataclass(frozen=True)
@@ -129,9 +159,8 @@ def _macs(request: HttpRequest, query: str) -> list[str]:
     """The MACs in a text, for staff who may look at devices."""
     if not request.user.has_perm("devices.view_device"):
         return []
-    text = unquote(query)
-    whole = whole_mac(text)
-    return [whole] if whole else mac.mentioned_in(text)
+    whole = whole_mac(unquote(query))
+    return [whole] if whole else macs_in(query)
 
 
 def _phones(request: HttpRequest, macs: list[str]) -> list[Phone]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import search
 from devices import mac
 from devices.models import Access, Device, Outcome
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
@@ -88,6 +89,52 @@ def test_several():
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str):
     assert all(mac.normalize(found) == found for found in mac.mentioned_in(text))
+
+
+POLY = "FileTransport PolycomSoundPointIP-SPIP_550-UA/4.0.15.1047 (SN:00a0c914c829) Type/Application"
+LINES = [
+    "GET /phone00a0c914c829.cfg HTTP/1.1",
+    "/phone00a0c914c829.cfg",
+    "no file: /prov/phone00A0C914C829.cfg, and then 404.",
+    "https://redirect.example/spa00a0c914c829.xml is empty",
+    "GET /ata00%2da0%2dc9-14-c8-29.cnf.xml HTTP/1.0",
+    "PUT /service.do?method=redirect&MAC=00-a0-c9-14-c8-29&x=0004f2e765da HTTP/1.1",
+    "GET http://redirect.example/phone00a0c914c829.cfg#x HTTP/1.1",
+    '192.0.2.7 - - [27/Nov/2026:10:00:00 +0000] "GET /phone00a0c914c829.cfg HTTP/1.1" 404 27 "-" "x 0004f2e765da"',
+    f'192.0.2.7 - - [27/Nov/2026:10:00:00 +0000] "GET /000000000000.cfg HTTP/1.1" 302 0 "-" "{POLY}" "10.0.0.1"',
+    f'redirect.example:80 192.0.2.7 - - [27/Nov/2026:10:00:00 +0000] "GET /x/sip.cfg HTTP/1.1" 302 0 "-" "{POLY}"',
+    f'192.0.2.7 - - [27/Nov/2026:10:00:00 +0000] "GET /sip.ld HTTP/1.1" 404 27 "-" "{POLY}"',
+    '[error] 7#7: *1 open() "/srv/phone00a0c914c829.cfg" failed, request: "GET /phone00a0c914c829.cfg HTTP/1.1"',
+    "INFO redirect.access request=550e8400e29b41d4a716446655440000 GET /phone00a0c914c829.cfg 302 Redirected",
+    '{"method": "GET", "path": "/spa00a0c914c829.xml", "status": 302, "mac": "00A0C914C829"}',
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_of_a_log_tells_the_phone_as_the_boot_path_does(operator: Client, cast: Cast, line: str):
+    device = make_device(cast.provider, MAC)
+    make_device(cast.stranger, "0004F2E765DA")
+    assert find(operator, line)["Location"] == page_of(device)
+
+
+def test_each_line_tells_its_own_phone():
+    lines = [
+        'GET /phone00a0c914c829.cfg HTTP/1.1" 302',
+        "0004f2e765da",
+        'GET /y000000000065.cfg HTTP/1.1" 404 "-" "Yealink SIP-T46S 66.86.0.15 00:15:65:27:c7:64"',
+        'GET /y000000000065.cfg HTTP/1.1" 404 "-" "-"',
+    ]
+    assert search.macs_in("\n".join(lines)) == [MAC, "0004F2E765DA", "00156527C764"]
+    assert search.macs_in("".join(reversed(lines))) == ["00156527C764", MAC]
+    assert search.macs_in('"GET /firmware/550e8400-e29b-41d4-a716-446655440000/x HTTP/1.1" 404 27') == []
+    assert len(search.macs_in(" ".join(f"/phone00a0c914c8{number:02x}.cfg" for number in range(60)))) == 60
+
+
+@given(
+    st.text(max_size=200) | st.lists(st.sampled_from([*LINES, "/", '"', " ", "%", "\n"]), max_size=6).map("".join)
+)
+def test_no_line_breaks_it(text: str):
+    assert all(mac.parse(found) == found for found in search.macs_in(text))
 
 
 # --- The page -------------------------------------------------------------------------------------------------

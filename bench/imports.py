@@ -19,7 +19,7 @@ from rig import service
 from rig.clients import Integrator
 from rig.processes import processor_seconds
 
-PAUSE = 0.1  # seconds between two looks at how far it is
+PAUSE = 0.5  # seconds between two looks at how far it is; each costs both doors a request
 PREFIXES = {"csv": "0ABC", "xlsx": "0ABD"}  # of the MACs
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 from pytest_django.fixtures import Settings
 
+from boot.logged import given_now
 from devices.models import Access, Device
 from locations.models import Answer
 from tests.boot.test_app import PROXY, ask, ask_asgi, ask_wsgi, committed, refused, showing
@@ -53,6 +54,18 @@ def test_the_template_decides_the_name(cast: Cast, template: str, sent_to: list[
     make_device(cast.provider, MAC, make_location(cast.provider, template))
     answers = [ask(path, headers=AGENT) for path in (f"/{MAC}", "/cfg000b828aa872.xml")]
     assert [answer.headers["location"] for answer in answers] == [f"https://p.example/{name}" for name in sent_to]
+
+
+@pytest.mark.parametrize("directory", ["a" * 185, "a" * 300, "%C3%A9" * 33])
+@committed
+def test_of_a_long_path_the_log_keeps_the_beginning_and_no_other_mac(cast: Cast, directory: str):
+    device = make_device(cast.provider, MAC, make_location(cast.provider, "https://pbx.example/x/"))
+    make_device(cast.provider, "000B828AA870", device.location)
+    path = f"/{directory}/000b828aa872.cfg"
+    assert ask_wsgi(path).headers["location"] == "https://pbx.example/x/000b828aa872.cfg"
+    logged = Access.objects.get()
+    assert (logged.mac, logged.path, logged.kind) == (MAC, path[:200], "file")
+    assert given_now(device, logged).url == "https://pbx.example/x/"  # the log does not tell the file
 
 
 @pytest.mark.parametrize("path", [path for path, _, _ in SHAPES])

@@ -28,6 +28,9 @@ PATIENCE = "100ms"
 ATTEMPTS = 60
 SECONDS_BETWEEN_ATTEMPTS = 0.5
 
+SECONDS_OF_A_WRITER = 0.02
+WRITERS_ATTEMPTS = 50
+
 PAGES_A_STEP = 1_000  # of 8 kB
 PAGES_MOVED_A_STEP = 200  # some 5,000 rows
 SCANNED = f"devices_access_default{MOMENTARY}"
@@ -82,7 +85,7 @@ def prune(today: date, days_kept: int) -> tuple[int, list[str]]:
     dropped = []
     for name in _partitions():
         if name < PARTITION.format(day=first_kept):
-            _change(f"DROP TABLE {name}")
+            change(f"DROP TABLE {name}")
             dropped.append(name)
     moment = datetime(first_kept.year, first_kept.month, first_kept.day, tzinfo=UTC)
     Hint.objects.filter(time__lt=moment).delete()
@@ -111,7 +114,7 @@ def _delete_before(moment: datetime) -> int:
 def _make_partition(day: date) -> str | None:
     name = PARTITION.format(day=day)
     try:
-        _change(f"CREATE TABLE {name} PARTITION OF devices_access {_bounds(day)}")
+        change(f"CREATE TABLE {name} PARTITION OF devices_access {_bounds(day)}")
     except IntegrityError as error:
         logger.warning("No partition for %s: %s", day, error)
         return None
@@ -130,7 +133,7 @@ def _move(day: date) -> int:
     name, end = PARTITION.format(day=day), day + timedelta(days=1)
     of_the_day = f"time >= '{day} 00:00Z' AND time < '{end} 00:00Z'"
     own = f"CONSTRAINT {name}_day CHECK ({of_the_day})"  # so that nothing is looked through when it is attached
-    _change(f"CREATE TABLE IF NOT EXISTS {name} (LIKE devices_access INCLUDING DEFAULTS INCLUDING INDEXES, {own})")
+    change(f"CREATE TABLE IF NOT EXISTS {name} (LIKE devices_access INCLUDING DEFAULTS INCLUDING INDEXES, {own})")
     moved = 0
     with connection.cursor() as cursor:
         for page in range(0, _pages_of_default(cursor), PAGES_MOVED_A_STEP):
@@ -144,8 +147,8 @@ def _move(day: date) -> int:
             if cursor.rowcount:
                 time.sleep(min(time.monotonic() - began, 1))  # phones have the disk and a core in between
     with _scanned_before(day, end):
-        _change(f"ALTER TABLE devices_access ATTACH PARTITION {name} {_bounds(day)}")
-    _change(f"ALTER TABLE {name} DROP CONSTRAINT {name}_day")
+        change(f"ALTER TABLE devices_access ATTACH PARTITION {name} {_bounds(day)}")
+    change(f"ALTER TABLE {name} DROP CONSTRAINT {name}_day")
     return moved
 
 
@@ -182,18 +185,59 @@ def _scanned_before(first: date, end: date) -> Iterator[None]:
     check = f"CHECK (time < '{first} 00:00Z' OR time >= '{end} 00:00Z')"
     constraint = f"ALTER TABLE devices_access_default ADD CONSTRAINT {SCANNED} {check} NOT VALID"
     forget = f"ALTER TABLE devices_access_default DROP CONSTRAINT IF EXISTS {SCANNED}"
-    _change(forget)  # of a run that was killed
+    change(forget)  # of a run that was killed
     now = datetime.now(UTC)
     if first <= (now + timedelta(minutes=10)).date() and now.date() < end:
         yield  # a constraint would refuse the rows of this day, which is here or near
         return
-    _change(constraint)
+    change(constraint)
     try:
         with contextlib.suppress(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE devices_access_default VALIDATE CONSTRAINT {SCANNED}")
         yield
     finally:
-        _change(forget)
+        change(forget)
+
+
+# Every statement that adds to the log locks the table, in a mode that hinders no other, before it takes an id.
+WRITERS = """
+SELECT virtualtransaction FROM pg_locks
+WHERE relation = 'devices_access'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def newest_id() -> int:
+    """The newest id of the log that was given out, 0 if none was; its row may not be there yet."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM devices_access_id_seq")
+        else:
+            cursor.execute("SELECT coalesce(max(id), 0) FROM devices_access")
+        return int(cursor.fetchone()[0])
+
+
+def settled_id() -> int | None:
+    """An id of the log up to which no row will come any more; None if a transaction that may add one goes on.
+
+    Ids are given out in order, but transactions commit in any.
+    """
+    newest = newest_id()
+    if connection.vendor != "postgresql":
+        return newest  # there is one writer at a time
+    writers = _writers()
+    for _ in range(WRITERS_ATTEMPTS):
+        if not writers:
+            return newest
+        time.sleep(SECONDS_OF_A_WRITER)
+        writers &= _writers()
+    return None
+
+
+def _writers() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(WRITERS)
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _default_has_rows() -> bool:
@@ -202,7 +246,8 @@ def _default_has_rows() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _change(statement: str) -> None:
+def change(statement: str) -> None:
+    """Change the table or its partitions without letting phones wait: tries again where others are in the way."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic(), connection.cursor() as cursor:

@@ -114,19 +114,28 @@ class Limits:
 
         `gains` are devices by group, negative for those that lose some; `written`: they are in the table already.
         """
+        for quota, (devices, gain) in self._use(gains).items():
+            used = devices - (gain if written else 0)
+            if gain > 0 and used + gain > quota.devices:
+                raise Conflict(_over(quota, used, gain))
+
+    def used(self) -> dict[Quota, int]:
+        """How many devices each quota has now."""
+        return {quota: devices for quota, (devices, _) in self._use({}).items()}
+
+    def _use(self, gains: Mapping[int, int]) -> dict[Quota, tuple[int, int]]:
+        """By quota: the devices of its groups in the table, and what these gain."""
         if not self.quotas:
-            return
+            return {}
         members = self._members()
         devices: Any = Group._meta.get_field("devices").related_model  # above this module
         everyone = {pk for some in members.values() for pk in some}
         rows = devices.objects.filter(group__in=list(everyone)).order_by().values_list("group")
         counts = dict(rows.annotate(number=Count("pk")))
-        for quota in self.quotas:
-            of_quota = members[quota]
-            gain = sum(gains.get(pk, 0) for pk in of_quota)
-            used = sum(counts.get(pk, 0) for pk in of_quota) - (gain if written else 0)
-            if gain > 0 and used + gain > quota.devices:
-                raise Conflict(_over(quota, used, gain))
+        return {
+            quota: (sum(counts.get(pk, 0) for pk in some), sum(gains.get(pk, 0) for pk in some))
+            for quota, some in members.items()
+        }
 
     def _members(self) -> dict[Quota, set[int]]:
         """The groups whose devices count, by quota."""
@@ -171,6 +180,12 @@ def read(group_ids: Iterable[int]) -> Limits:
     groups = Group.objects.filter(pk__in=integers(set(group_ids)), mac_prefixes__gt="")
     rows = groups.values_list("pk", "mac_prefixes")
     return Limits(prefixes={pk: tuple((prefixes or "").split()) for pk, prefixes in rows})
+
+
+def quotas_of(groups: Iterable[Group]) -> Limits:
+    """The quotas of these groups as they are, for one who only looks; nothing is locked."""
+    quotas = [quota for group in groups for quota in (_own_of(group), _whole_of(group)) if quota is not None]
+    return Limits(tuple(quotas))
 
 
 def refuse_new(group_id: int, mac: str) -> None:

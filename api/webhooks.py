@@ -188,10 +188,10 @@ class WebhooksView(ListView):
 
         Administrators only, for the own group or one below it. Each event is sent as a POST of JSON with `type`,
         `timestamp` and `data`, signed as Standard Webhooks says (`webhook-id`, `webhook-timestamp`,
-        `webhook-signature`), at least once: a repetition has the same `webhook-id`. Events of one device come in
-        their order: the next is sent when the one before it has arrived or was given up. Any status from 200 to
-        299 within ten seconds takes a message; others are sent again for a day, ever less often. 410, and a day
-        without any success, switch the webhook off.
+        `webhook-signature`), at least once: a repetition has the same `webhook-id`. *Webhooks*, at the top, has
+        the types of events and their `data`. Events of one device come in their order: the next is sent when the
+        one before it has arrived or was given up. Any status from 200 to 299 within ten seconds takes a message;
+        others are sent again for a day, ever less often. 410, and a day without success, switch the webhook off.
         """
         body = self.read_body()
         group = self.group_named_in_body(body.pop("groupId"))

@@ -72,6 +72,9 @@ OF_DEVICES = (
     Event.DEVICES_IMPORTED,
 )
 
+# What is told to those who subscribe (webhooks/events.py).
+TOLD = (*OF_DEVICES, Event.CLAIM_SUSPECTED)
+
 ACTIONS = {
     Event.CREATED: AbstractLogEntry.Action.CREATE,
     Event.DEVICES_CREATED: AbstractLogEntry.Action.CREATE,
@@ -241,7 +244,7 @@ class Entry(AbstractLogEntry):  # type: ignore[misc]
     def sign(self) -> None:
         """Take over from the context who writes, from where, by which door."""
         origin = context.current()
-        self.untold_from = 0 if self.event in OF_DEVICES else None
+        self.untold_from = 0 if self.event in TOLD else None
         self.source = origin.source
         self.remote_addr = origin.address
         self.action = ACTIONS.get(Event(self.event), AbstractLogEntry.Action.UPDATE)

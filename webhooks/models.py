@@ -14,12 +14,22 @@ from redirect.db.time import now
 
 
 class EventType(models.TextChoices):
-    """What happened to a device, as receivers read it."""
+    """What happened, as receivers read it."""
 
+    # From the audit log (events.py).
     CLAIMED = "device.claimed"
     MOVED = "device.moved"
     REMOVED = "device.removed"
     LOCATION_CHANGED = "device.location_changed"
+    CLAIM_SUSPECTED = "group.claim_suspected"
+    # From the access log (phones.py).
+    FIRST_SEEN = "device.first_seen"
+    FAILING = "device.failing"
+    RECOVERED = "device.recovered"
+    UNKNOWN = "device.unknown"
+    # Looked for now and then (quotas.py; management/expiry.py).
+    QUOTA_NEAR = "group.quota_near"
+    CERTIFICATE_EXPIRING = "device.certificate_expiring"
 
 
 TEST = "webhook.test"  # sent by hand; no webhook subscribes to it
@@ -102,3 +112,49 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.key}"
+
+
+class ReadMark(models.Model):
+    """The one row that says up to which id the access log was read for events; none while nothing wants them."""
+
+    read_to = models.BigIntegerField()
+    read_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"read to {self.read_to}"
+
+
+class Told(models.Model):
+    """What was told of, so that it is told once: a device that fails until it is redirected again, by its id; an
+    unknown MAC; a quota that is nearly full until it is not; a certificate, by its fingerprint.
+    """
+
+    event = models.CharField(max_length=30)
+    group_id = models.BigIntegerField()
+    key = models.CharField(max_length=100)
+    time = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["event", "group_id", "key"], name="told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.key}"
+
+
+class KnownAddress(models.Model):
+    """An address from which devices of a group were redirected lately; written while the access log is read."""
+
+    address = models.CharField(max_length=45)
+    group_id = models.BigIntegerField()
+    seen = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["address", "group_id"], name="address_of_group")]
+
+    def __str__(self) -> str:
+        return f"{self.address} of {self.group_id}"

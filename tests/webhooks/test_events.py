@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from devices.models import Device
 from tests.conftest import SECRET, Api, Cast, make_device, make_location, make_operator, make_user, make_webhook
 from tests.webhooks.receiver import Receiver
 from webhooks import events, secrets, worker
-from webhooks.models import Delivery, Webhook
+from webhooks.models import Delivery, EventType, Webhook
 
 MACS = [f"00908F{number:06X}" for number in range(5)]
 
@@ -219,3 +220,10 @@ def test_a_stranger_is_told_nothing(administrator: Api, cast: Cast, receiver: Re
     create(administrator, cast.provider, MACS)
     create(Api(make_user(cast.stranger)), cast.strangers_provider, MACS)  # another group has them
     assert told(receiver) == []
+
+
+def test_every_event_is_described(db: None) -> None:
+    """In the document that integrators read."""
+    text = Client().get("/api/v1/schema?format=json").json()["info"]["description"]
+    described = re.findall(r"^\| `((?:device|group)\.\w+)` \|", text, re.MULTILINE)
+    assert sorted(described) == sorted(EventType.values)

@@ -17,6 +17,7 @@ from devices import access_log, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
+from webhooks import phones
 from webhooks import worker as webhooks
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
         self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
         self.stdout.write(f"Deliveries of webhooks forgotten: {webhooks.forget_old()}")
+        self.stdout.write(f"What events were made from forgotten: {phones.forget_old()}")
         if settings.MANAGEMENT_NETWORKS:
             from management import retention as of_management  # loaded only where it is on
 

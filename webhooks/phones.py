@@ -1,0 +1,311 @@
+"""From the access log to deliveries: which phones fail, boot again, are new or unknown.
+
+Phones wait for none of it: the log is read behind them from a mark on, piece by piece. The transaction that writes
+the events of a piece moves the mark behind it, so no row is passed over and none is told of twice, whatever is
+killed. While no webhook wants these events nothing is read and no mark is kept.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Count, Exists, Max, Min, OuterRef, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from devices import mac as macs
+from devices.access_log import newest_id, settled_id
+from devices.models import Access, Device, Outcome
+from devices.usage import OPEN_FOR
+from redirect.db.arrays import integers, table_of, table_of_rows, texts
+from webhooks import events
+from webhooks.models import EventType, KnownAddress, ReadMark, Told
+from webhooks.outbox import (
+    Message,
+    Subscribers,
+    as_text,
+    forget,
+    from_database,
+    one_at_a_time,
+    put,
+    tell_once,
+    time_of,
+    told_time,
+)
+
+EVENTS = (EventType.FIRST_SEEN, EventType.FAILING, EventType.RECOVERED, EventType.UNKNOWN)
+TURN = 3.0  # seconds, in which a worker does nothing else
+PIECE = 5_000  # rows of the log that are read in one transaction
+BEGIN_BEFORE = timedelta(minutes=5)
+
+KNOWN_FOR = timedelta(days=7)  # how long an address is a group's after a device of the group was redirected there
+KNOWN_AGAIN = timedelta(hours=1)  # an address is written at most so often
+UNKNOWN_A_DAY = 100  # unknown MACs that a group is told of: more are a scan
+UNKNOWN_AGAIN = timedelta(days=30)  # an unknown MAC is told of again after that
+CERTIFICATE_AGAIN = timedelta(days=400)  # as is a certificate
+
+
+class Row(NamedTuple):
+    """A request of a phone, from the log."""
+
+    pk: int
+    time: datetime
+    mac: str
+    device_id: int | None
+    group_id: int | None
+    outcome: str
+    address: str
+    path: str | None
+
+
+@dataclass
+class Piece:
+    """What is known about some rows of the log, and what is to be told of them."""
+
+    rows: Sequence[Row]
+    mark: ReadMark
+    subscribers: Subscribers
+    owners: dict[int, int] = field(default_factory=dict)  # group by device: those that there are
+    new: set[int] = field(default_factory=set)  # devices whose first request is among the rows
+    failing: dict[tuple[int, str], datetime] = field(default_factory=dict)  # since when, by Told's key
+    messages: list[Message] = field(default_factory=list)
+
+    def tell(self, event: EventType, row: Row, group_id: int, **more: Any) -> None:
+        """Tell of a row those who may see the group and want to know."""
+        data = {"mac": macs.display(row.mac), "groupId": group_id} | more
+        data |= {"address": row.address, "path": row.path, "time": told_time(row.time)}
+        for webhook in self.subscribers.of(event, row.time, [group_id]):
+            self.messages.append(Message(webhook, event, row.mac, data))
+
+    def is_followed(self, row: Row) -> bool:
+        """Whether any webhook wants to know if the device fails, or when it is redirected again."""
+        of_these = (EventType.FAILING, EventType.RECOVERED)
+        return any(self.subscribers.of(event, row.time, [row.group_id]) for event in of_these)
+
+
+def turn() -> None:
+    """Tell of what phones have asked for, for some seconds."""
+    end = time.monotonic() + TURN
+    while tell_next() and time.monotonic() < end:
+        pass
+
+
+def tell_next() -> bool:
+    """Tell of the next rows of the log; False if there are no more for now, or nothing wants these events."""
+    is_enabled, is_marked = _state()
+    if not is_enabled and not is_marked:
+        return False
+    subscribers = Subscribers(EVENTS)
+    if not subscribers.webhooks:
+        if is_marked:
+            _stop()
+        return False
+    until = settled_id()
+    if until is None:
+        return False
+    if not is_marked:
+        _begin(until)
+    if not ReadMark.objects.filter(read_to__lt=until).exists() or not _told_before():
+        return False
+    with transaction.atomic():
+        one_at_a_time()
+        mark = ReadMark.objects.filter(read_to__lt=until).first()
+        return mark is not None and _tell_piece(mark, until, subscribers)
+
+
+def _told_before() -> bool:
+    """Tell first of what was done to devices before their phones asked; False if that takes too long."""
+    end = time.monotonic() + TURN
+    while events.tell_next():
+        if time.monotonic() > end:
+            return False
+    return True
+
+
+def _state() -> tuple[bool, bool]:
+    """Whether there is any webhook to be told, and whether there is a mark."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM webhooks_webhook WHERE enabled),"
+            " EXISTS (SELECT 1 FROM webhooks_readmark)"
+        )
+        is_enabled, is_marked = cursor.fetchone()
+        return bool(is_enabled), bool(is_marked)
+
+
+def _begin(until: int) -> None:
+    """Read from here on, and what came since a webhook may have been made; it is told of nothing that is older."""
+    now = timezone.now()
+    oldest = Access.objects.filter(time__gte=now - BEGIN_BEFORE, pk__lte=until).aggregate(pk=Min("pk"))["pk"]
+    read_to = until if oldest is None else oldest - 1
+    ReadMark.objects.get_or_create(pk=1, defaults={"read_to": read_to, "read_at": now})
+
+
+def _stop() -> None:
+    """Nothing wants these events any more: one that wants them later begins anew."""
+    with transaction.atomic():
+        ReadMark.objects.all().delete()
+        Told.objects.filter(event=EventType.FAILING).delete()
+
+
+def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
+    """Tell of the next rows up to this id and move the mark behind them; whether there may be more."""
+    began = timezone.now()
+    # What a replica answered comes later, with the time of the request: see OPEN_FOR.
+    log = Access.objects.filter(pk__gt=mark.read_to, pk__lte=until, time__gte=mark.read_at - OPEN_FOR)
+    rows = [Row(*values) for values in log.order_by("pk").values_list(*Row._fields)[:PIECE]]
+    if rows:
+        piece = Piece(rows, mark, subscribers)
+        _learn(piece)
+        _follow(piece)
+        _look_at_unknown(piece, began)
+        put(piece.messages)
+    is_more = len(rows) == PIECE
+    mark.read_to, mark.read_at = (rows[-1].pk, mark.read_at) if is_more else (until, began)
+    mark.save()
+    return is_more
+
+
+def _learn(piece: Piece) -> None:
+    """What is known about the devices of the rows, in the groups that are watched."""
+    watched = piece.subscribers.groups
+    asked = {row.device_id for row in piece.rows if row.device_id is not None and row.group_id in watched}
+    found = Device.objects.filter(pk__in=integers(sorted(asked))).values_list("pk", "group_id", "num_requests")
+    counts = {pk: (group_id, requests) for pk, group_id, requests in found}
+    piece.owners = {pk: group_id for pk, (group_id, _) in counts.items()}
+    most = newest_id() - piece.mark.read_to  # requests behind the mark; of a new device, all there are
+    piece.new = _new_among([pk for pk, (_, requests) in counts.items() if requests <= most], piece.mark)
+    keys = [str(pk) for pk in counts]
+    told = Told.objects.filter(event=EventType.FAILING, key__in=texts(keys))
+    piece.failing = {(each.group_id, each.key): each.time for each in told}
+
+
+# A device's count begins at zero in each group, and has what was logged while another transaction held the device
+# as soon as that is `counted`. So a device is new if all that it has asked for lies behind the mark.
+NEW = """
+SELECT d.id FROM devices_device d
+WHERE d.id IN (SELECT value FROM {}) AND d.num_requests <= (
+    SELECT coalesce(sum(CASE WHEN a.id > %s AND a.counted THEN 1 WHEN a.id <= %s AND NOT a.counted THEN -1
+                        ELSE 0 END), 0)
+    FROM devices_access a
+    WHERE a.mac = d.mac AND a.time >= %s AND a.device_id = d.id AND a.group_id = d.group_id
+)
+"""
+
+
+def _new_among(devices: Sequence[int], mark: ReadMark) -> set[int]:
+    """Those of the devices that had never asked when the mark was set."""
+    source, parameter = table_of(devices, "bigint")
+    since = connection.ops.adapt_datetimefield_value(mark.read_at - OPEN_FOR)
+    with connection.cursor() as cursor:
+        cursor.execute(NEW.format(source), [parameter, mark.read_to, mark.read_to, since])
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _follow(piece: Piece) -> None:
+    """Devices that are new, fail, or are redirected again: each told once."""
+    failing, before = dict(piece.failing), _successes_before(piece)
+    for row in piece.rows:
+        group_id = row.group_id
+        if row.device_id is None or group_id is None or piece.owners.get(row.device_id) != group_id:
+            continue  # unknown; or the device is another group's by now, or gone
+        key, redirected = (group_id, str(row.device_id)), row.outcome == Outcome.REDIRECTED
+        if row.device_id in piece.new:
+            piece.new.discard(row.device_id)
+            piece.tell(EventType.FIRST_SEEN, row, group_id, outcome=row.outcome)
+        if redirected:
+            if key in failing and failing[key] <= row.time:
+                piece.tell(EventType.RECOVERED, row, group_id)
+                del failing[key]
+            before[row.device_id] = max(before.get(row.device_id, row.time), row.time)
+        elif key not in failing and before.get(row.device_id, row.time) <= row.time and piece.is_followed(row):
+            failing[key] = row.time
+            piece.tell(EventType.FAILING, row, group_id, outcome=row.outcome)
+    changed = {key for key, since in piece.failing.items() if failing.get(key) != since}
+    forget(EventType.FAILING, changed)
+    tell_once(EventType.FAILING, {key: since for key, since in failing.items() if piece.failing.get(key) != since})
+
+
+# By device: the last success, of those after a failure of the piece that were read already.
+LATER = """
+SELECT failed.device_id, max(a.time) FROM {0} JOIN devices_access a
+    ON a.mac = failed.mac AND a.time > {1} AND a.id <= %s AND a.device_id = failed.device_id
+WHERE a.outcome = 'Redirected' GROUP BY failed.device_id
+"""
+
+
+def _successes_before(piece: Piece) -> dict[int, datetime]:
+    """What was read already of devices of which a failure comes late: the times of later successes."""
+    failed: dict[int, Row] = {}
+    for row in piece.rows:
+        if row.device_id in piece.owners and row.outcome != Outcome.REDIRECTED:
+            failed.setdefault(row.device_id, row)
+    rows = [(pk, row.mac, as_text(row.time)) for pk, row in failed.items()]
+    source, parameters = table_of_rows({"device_id": "bigint", "mac": "text", "failed_at": "text"}, rows)
+    source = source.replace("AS listed", "AS failed")
+    with connection.cursor() as cursor:
+        cursor.execute(LATER.format(source, time_of("failed.failed_at")), [*parameters, piece.mark.read_to])
+        return {pk: from_database(moment) for pk, moment in cursor.fetchall()}
+
+
+def _look_at_unknown(piece: Piece, now: datetime) -> None:
+    """Unknown MACs that ask from an address which is one group's alone; and which addresses are whose."""
+    seen = {
+        (row.address, row.group_id) for row in piece.rows if row.outcome == Outcome.REDIRECTED and row.group_id
+    }
+    _know(seen, now)
+    unknown = {(row.address, row.mac): row for row in piece.rows if row.device_id is None}
+    addresses = texts({address for address, _ in unknown})
+    known = KnownAddress.objects.filter(address__in=addresses, seen__gte=now - KNOWN_FOR)
+    whose = known.values_list("address").annotate(number=Count("pk"), owner=Max("group_id"))
+    owners = {address: owner for address, number, owner in whose if number == 1}
+    claimed = set(Device.objects.filter(mac__in=texts({mac for _, mac in unknown})).values_list("mac", flat=True))
+    asked = {
+        (owners[address], mac): row
+        for (address, mac), row in unknown.items()
+        if address in owners
+        and mac not in claimed
+        and piece.subscribers.of(EventType.UNKNOWN, row.time, [owners[address]])
+    }
+    told = Told.objects.filter(event=EventType.UNKNOWN, group_id__in=integers({pk for pk, _ in asked}))
+    lately = told.filter(time__gte=now - timedelta(days=1)).values_list("group_id").annotate(number=Count("pk"))
+    left = defaultdict(lambda: UNKNOWN_A_DAY, {pk: UNKNOWN_A_DAY - number for pk, number in lately})
+    known_already = set(told.filter(key__in=texts({mac for _, mac in asked})).values_list("group_id", "key"))
+    chosen = {}
+    for key, row in asked.items():
+        if key not in known_already and left[key[0]] > 0:
+            left[key[0]] -= 1
+            chosen[key] = row
+    for group_id, mac in sorted(tell_once(EventType.UNKNOWN, dict.fromkeys(chosen, now))):
+        piece.tell(EventType.UNKNOWN, chosen[group_id, mac], group_id)
+
+
+KNOW = """
+INSERT INTO webhooks_knownaddress (address, group_id, seen) SELECT address, group_id, %s FROM {} WHERE true
+ON CONFLICT (address, group_id) DO UPDATE SET seen = excluded.seen WHERE webhooks_knownaddress.seen < %s
+"""
+
+
+def _know(pairs: Collection[tuple[str, int]], now: datetime) -> None:
+    """Keep from which addresses devices of which groups were redirected."""
+    source, parameters = table_of_rows({"address": "text", "group_id": "bigint"}, sorted(pairs))
+    moment, old = map(connection.ops.adapt_datetimefield_value, (now, now - KNOWN_AGAIN))
+    with connection.cursor() as cursor:
+        cursor.execute(KNOW.format(source), [moment, *parameters, old])
+
+
+def forget_old() -> int:
+    """Delete what is known about addresses, devices and MACs that are of no use any more; how many rows."""
+    now = timezone.now()
+    addresses, _ = KnownAddress.objects.filter(seen__lt=now - KNOWN_FOR).delete()
+    unknown, _ = Told.objects.filter(event=EventType.UNKNOWN, time__lt=now - UNKNOWN_AGAIN).delete()
+    told, again = Told.objects.filter(event=EventType.CERTIFICATE_EXPIRING), now - CERTIFICATE_AGAIN
+    certificates, _ = told.filter(time__lt=again).delete()
+    devices = Device.objects.annotate(key=Cast("pk", TextField()))
+    device = devices.filter(key=OuterRef("key"), group=OuterRef("group_id"))
+    gone, _ = Told.objects.filter(~Exists(device), event=EventType.FAILING).delete()
+    return addresses + unknown + certificates + gone

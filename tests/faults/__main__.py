@@ -39,6 +39,7 @@ FAULTS = {
         managed.worker_kills,
         upkeep.absence,
         webhooks.webhook_kills,
+        webhooks.phone_kills,
     )
 }
 LONGEST = 7_200  # seconds

@@ -1,4 +1,4 @@
-"""The worker that sends webhooks is killed at whatever message it is at, and the receiver fails one in three."""
+"""The worker of webhooks is killed, whatever it is at: a message, or a piece of the access log."""
 
 import asyncio
 import os
@@ -6,10 +6,13 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from rig import ROOT
+from rig.clients import Phones
 from rig.processes import end, wait_for
 from rig.service import manage
 from tests.faults.site import Site
@@ -86,3 +89,75 @@ async def webhook_kills(site: Site) -> None:
     site.check(again <= kills, f"at most one came again for each kill: {again}")
     in_order = all(told == ["device.claimed", "device.removed"] for told in first.values())
     site.check(in_order and len(first) == devices, "those of one device came in their order")
+
+
+SUBSCRIBE = """
+from accounts.models import Group
+from devices import bulk
+from webhooks import secrets
+from webhooks.models import Webhook
+group = Group.objects.get(pk={group})
+secret = secrets.encrypt(secrets.new())
+events = ["device.first_seen", "device.failing", "device.recovered"]
+Webhook.objects.create(group=group, url="http://127.0.0.1:1/", secret=secret, events=events)
+macs = [f"{{{first} + n:012X}}" for n in range({devices})]
+bulk.create(group, macs, location_id=None, override=False, description=None)
+"""
+LOCATE = "UPDATE devices_device SET location_id = %s WHERE mac BETWEEN %s AND %s RETURNING id"
+TOLD = (
+    "SELECT mac, event FROM webhooks_delivery"
+    " WHERE webhook_id = (SELECT max(id) FROM webhooks_webhook) AND mac BETWEEN %s AND %s ORDER BY id"
+)
+FORGET = (
+    "WITH gone AS (DELETE FROM webhooks_delivery WHERE webhook_id = (SELECT max(id) FROM webhooks_webhook))"
+    " DELETE FROM webhooks_webhook WHERE id = (SELECT max(id) FROM webhooks_webhook) RETURNING id"
+)
+MARK = "SELECT read_to - (SELECT last_value FROM devices_access_id_seq) FROM webhooks_readmark"
+PHONES_FIRST = FIRST + 1_000_000
+
+
+async def phone_kills(site: Site) -> None:
+    """kill -9 of the worker while it reads what phones asked for: each event is there once, and in order."""
+    devices, kills = (300, 3) if site.quick else (2_000, 10)
+    macs = [f"{PHONES_FIRST + n:012X}" for n in range(devices)]
+    between = (macs[0], macs[-1])
+    program = SUBSCRIBE.format(group=site.group, first=PHONES_FIRST, devices=devices)
+    await asyncio.to_thread(manage, site.variables, "shell", "-c", program)
+    dice = random.Random(7)
+    with site.service() as service:
+        await asyncio.to_thread(killed, site, 1, lambda: site.database.rows(MARK) != [])
+        for all_of_them in (2 * devices, 3 * devices):  # without a location, then with one
+            load = Phones(service.port, macs, rate=devices / 30).start()
+            for _ in range(kills):
+                more = min(len(site.database.rows(TOLD, *between)) + 1, all_of_them)
+                await asyncio.to_thread(
+                    killed,
+                    site,
+                    dice.random() / 5,
+                    lambda more=more: len(site.database.rows(TOLD, *between)) >= more,  # type: ignore[misc]
+                )
+            while {entry.mac for entry in load.asked} < set(macs):
+                await asyncio.sleep(0.1)
+            await load.stop()
+            await asyncio.to_thread(killed, site, 0, lambda: site.database.rows(MARK) == [(0,)])
+            site.database.rows(LOCATE, site.location, *between)
+    told_of: dict[str, list[str]] = {}
+    for which, event in site.database.rows(TOLD, *between):
+        told_of.setdefault(which, []).append(event.removeprefix("device."))
+    wrong = {which: told for which, told in told_of.items() if told != ["first_seen", "failing", "recovered"]}
+    site.say(f"{sum(map(len, told_of.values()))} events of {len(told_of)} phones; {2 * kills} kills within them")
+    site.check(not wrong, f"each event is there once, in order; not so of {list(wrong.items())[:3]}")
+    site.check(len(told_of) == devices, f"those of all {devices} phones are there")
+    site.database.rows(FORGET)
+
+
+def killed(site: Site, moment: float, is_reached: Callable[[], bool]) -> None:
+    """A worker works until something is reached and a moment longer; then it is killed."""
+    variables = {**os.environ, **site.variables}
+    worker = subprocess.Popen([sys.executable, "manage.py", "run_jobs"], cwd=ROOT, env=variables)
+    try:
+        wait_for(is_reached, 300)
+        time.sleep(moment)
+        worker.send_signal(signal.SIGKILL)
+    finally:
+        end(worker)

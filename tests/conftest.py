@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
+from django.test.client import ClientHandler
+from django.test.signals import setting_changed
 from django.utils import timezone
 
 from accounts import keys, login
@@ -217,6 +220,47 @@ class Api:
 def administrator(cast: Cast) -> Api:
     """The reseller's Administrator."""
     return Api(make_user(cast.reseller))
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is written inside is taken back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def shared_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database for a fixture that makes the rows of all tests of a module: taken back behind the last.
+
+    Each test goes on in a savepoint, by `db` as ever.
+    """
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as monkeypatch, undone():
+        # Behind each test Django closes the connection, and would with it end the transaction of the module.
+        monkeypatch.setattr(connection, "close", lambda: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _middleware_is_loaded_once() -> Iterator[None]:
+    """Each test client would load all middleware anew, which takes longer than most requests."""
+    load, loaded = ClientHandler.load_middleware, dict[str, Any]()
+
+    def load_once(handler: ClientHandler) -> None:
+        if not loaded:
+            load(handler)
+            loaded.update(vars(handler))
+        vars(handler).update(loaded | {"enforce_csrf_checks": handler.enforce_csrf_checks})
+
+    def forget(**_: Any) -> None:
+        loaded.clear()  # middleware may have read the setting
+
+    setting_changed.connect(forget)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ClientHandler, "load_middleware", load_once)
+        yield
+    setting_changed.disconnect(forget)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 import regress
 from django.test import Client
 from django.test.client import encode_multipart
+from django.test.utils import override_settings
 from pytest_django.fixtures import Settings
 
 from accounts import keys
@@ -26,6 +27,8 @@ DOCUMENT: dict[str, Any] = json.loads(Client().get("/api/v1/schema", headers={"H
 # These differ from one answer to the next. Of a created row the address must be that of its id.
 MULTIPART = "multipart/form-data"
 VOLATILE = {"access_token", "refresh_token", "id_token", "lastLogin"}
+
+NETWORKS = [ip_network("10.4.0.0/16")]  # of the devices that the examples manage
 
 
 class Operation(NamedTuple):
@@ -104,11 +107,19 @@ REQUESTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def administrator_of_all(shared_rows: None) -> Api:
+    with override_settings(MANAGEMENT_NETWORKS=NETWORKS):
+        return Api(world.make())
+
+
 @pytest.fixture
-def administrator(db: None, settings: Settings) -> Api:
+def administrator(administrator_of_all: Api, db: None, settings: Settings) -> Api:
     """Of reseller 2, in the world of the examples."""
-    settings.MANAGEMENT_NETWORKS = [ip_network("10.4.0.0/16")]
-    return Api(world.make())
+    settings.MANAGEMENT_NETWORKS = NETWORKS
+    api = Api()
+    api.headers |= administrator_of_all.headers
+    return api
 
 
 def send(api: Api, operation: Operation, path: str, query: str = "", body: Any = None) -> Any:

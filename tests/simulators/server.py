@@ -149,25 +149,19 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, self.headers, self.rfile.read(length))
         device: Device = self.server
         entry = device.note(request)
-        try:
-            self._serve(device, request, entry, device.fault_of(request))
-        finally:
-            entry.ended = time.monotonic()
+        self._serve(device, request, entry, device.fault_of(request))
 
     def _serve(self, device: Device, request: Request, entry: Entry, fault: Fault | None) -> None:
         kind = entry.fault = fault.kind if fault else None
         if fault is not None and fault.seconds:
             time.sleep(fault.seconds)
-        if kind == "drop-before":
-            self._drop()
-            return
-        if kind == "error":
-            entry.status = 500
-            self._write(Answer(500, b'{"description": "Internal Server Error"}', "application/json"))
-            return
-        answer = device.answer(request)
-        entry.processed = True
-        if kind == "drop-after":
+        answer = Answer(500, b'{"description": "Internal Server Error"}', "application/json")
+        if kind not in ("drop-before", "error"):
+            answer = device.answer(request)
+            entry.processed = True
+        # Before the answer is out: who has read it may look at the journal, or send the next request.
+        entry.ended = time.monotonic()
+        if kind in ("drop-before", "drop-after"):
             self._drop()
         elif kind == "noise":
             self.wfile.write(b"\x15\x03\x01\x00\x02\x02\x16 this is no HTTP\r\n\r\n")

@@ -17,7 +17,15 @@ from boot.batcher import Batcher
 from boot.metrics import Refusal, count_refusal
 from boot.recorder import DatabaseUnavailable, Overloaded
 from boot.request import BootRequest, UnknownRequest
-from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
+from boot.response import (
+    METHOD_NOT_ALLOWED,
+    READS,
+    UNKNOWN_ADDRESS,
+    Response,
+    answer_to,
+    not_a_phones_response,
+    unavailable_response,
+)
 from boot.user_agent_hints import hints, may_stand_in
 from devices.models import Outcome
 from redirect import logs
@@ -44,7 +52,7 @@ def _write_hints() -> None:
 
 class BootApplication:
     """Answers phones by way of the batcher, passes the service's own addresses on to `django`, and answers 404 to
-    everything else: phones ask for many files that are no phone's. What is not GET or HEAD gets 405.
+    everything else: phones ask for many files that are no phone's. Methods that send a file get 405.
     """
 
     def __init__(self, django: Application) -> None:
@@ -73,12 +81,12 @@ class BootApplication:
 
     async def _respond(self, boot_request: BootRequest | None, method: str) -> tuple[Response, Outcome | Refusal]:
         """What the phone gets, and why: the outcome of the decision, or the reason why none was made."""
-        if method not in ("GET", "HEAD"):
-            return METHOD_NOT_ALLOWED, Refusal.METHOD
-        if boot_request is None:
+        if boot_request is None and method in UNKNOWN_ADDRESS:
             if self.batcher.is_busy:
                 await asyncio.sleep(SECONDS_BEHIND_PHONES)
             return not_a_phones_response(), Refusal.NOT_A_PHONE
+        if boot_request is None or method not in READS:
+            return METHOD_NOT_ALLOWED, Refusal.METHOD
         try:
             decision = await self.batcher.decide(boot_request)
         # Batcher and recorder have logged the reason, once for all phones.

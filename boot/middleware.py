@@ -11,7 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from boot import database, device_ca, request, request_log
 from boot.metrics import REQUESTS, Refusal, count_refusal
 from boot.request import BootRequest
-from boot.response import METHOD_NOT_ALLOWED, Response, answer_to, not_a_phones_response, unavailable_response
+from boot.response import (
+    METHOD_NOT_ALLOWED,
+    READS,
+    UNKNOWN_ADDRESS,
+    Response,
+    answer_to,
+    not_a_phones_response,
+    unavailable_response,
+)
 from boot.shapes import from_environ, is_own
 from boot.user_agent_hints import hints, may_stand_in
 from devices.models import Outcome
@@ -52,10 +60,10 @@ class BootMiddleware:
 
 def _respond(boot_request: BootRequest | None, method: str | None) -> tuple[Response, Outcome | Refusal]:
     """What the phone gets, and why."""
-    if method not in ("GET", "HEAD"):
-        return METHOD_NOT_ALLOWED, Refusal.METHOD
-    if boot_request is None:
+    if boot_request is None and method in UNKNOWN_ADDRESS:
         return not_a_phones_response(), Refusal.NOT_A_PHONE
+    if boot_request is None or method not in READS:
+        return METHOD_NOT_ALLOWED, Refusal.METHOD
     try:
         decision = database.record(boot_request)
     except DatabaseError as error:

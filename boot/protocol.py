@@ -119,14 +119,14 @@ class PhoneCycle:
 
     def start(self) -> None:
         """Answer at once, or after the commit."""
-        if self.method not in (b"GET", b"HEAD"):
-            self._send(METHOD_NOT_ALLOWED, Refusal.METHOD)
-        elif self.request is None:
+        if self.request is None and self.method in (b"GET", b"HEAD", b"POST"):
             response = not_a_phones_response(), Refusal.NOT_A_PHONE
             if self.app.batcher.is_busy:
                 self.protocol.loop.call_later(SECONDS_BEHIND_PHONES, self._send, *response)
             else:
                 self._send(*response)
+        elif self.method not in (b"GET", b"HEAD"):
+            self._send(METHOD_NOT_ALLOWED, Refusal.METHOD)
         else:
             try:
                 self.app.batcher.submit(self)

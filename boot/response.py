@@ -85,4 +85,7 @@ def _headers(content_type: bytes, body: bytes = b"") -> tuple[tuple[bytes, bytes
 
 REDIRECT_HEADERS = _headers(b"text/plain; charset=utf-8")
 NOT_FOUND = error_response(not_found())
+# At an address that is unknown POST gets 404, as throughout the API; by the others phones send files anywhere.
+READS = frozenset({"GET", "HEAD"})
+UNKNOWN_ADDRESS = READS | {"POST"}
 METHOD_NOT_ALLOWED = error_response(ApiError(405, "Method not allowed.", headers={"Allow": "GET, HEAD"}))

@@ -122,12 +122,12 @@ def test_a_worker_that_slept_cannot_commit_what_another_one_has_done(start: Any,
 def test_two_workers_do_each_job_once(start: Any) -> None:
     for _ in range(20):
         runner.enqueue(works.write_in_pieces, None)
-    workers = [start(), start()]
+    workers = [start("--until-eof", stdin=subprocess.PIPE) for _ in range(2)]
     until(lambda: Job.objects.filter(state=JobState.DONE).count() == 20)
     assert Group.objects.count() == 200
     assert set(Job.objects.values_list("attempt", flat=True)) == {1}
     for worker in workers:
-        worker.terminate()
+        worker.stdin.close()  # no signal: one of them may have done all while the other still starts
         assert worker.wait(PATIENCE) == 0
 
 

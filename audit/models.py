@@ -72,8 +72,7 @@ OF_DEVICES = (
     Event.DEVICES_IMPORTED,
 )
 
-# What is told to those who subscribe (webhooks/events.py).
-TOLD = (*OF_DEVICES, Event.CLAIM_SUSPECTED)
+TOLD = (*OF_DEVICES, Event.CLAIM_SUSPECTED)  # to those who subscribe (webhooks/events.py)
 
 ACTIONS = {
     Event.CREATED: AbstractLogEntry.Action.CREATE,

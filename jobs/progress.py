@@ -34,9 +34,7 @@ class Progress:
         if self._job.watch is not None:
             self._job.watch(done)
         if self._other is None:
-            file = _file(self._job)
-            file.with_suffix(".new").write_text(str(done))
-            os.replace(file.with_suffix(".new"), file)
+            _write(_file(self._job), done)
             return
         with self._other.cursor() as cursor:
             cursor.execute(
@@ -50,7 +48,7 @@ def done(job: Job) -> int:
     if job.state == JobState.RUNNING and connection.vendor != "postgresql":
         try:
             return int(_file(job).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # not begun, or its first report is just being written
             pass
     return job.done
 
@@ -71,6 +69,15 @@ def forget(job: Job) -> None:
     """Nothing more is to be told."""
     if connection.vendor != "postgresql":
         _file(job).unlink(missing_ok=True)
+
+
+def _write(file: Path, done: int) -> None:
+    # Always as long, and over what stood there: whoever reads meanwhile finds a whole number.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, b"%20d" % done, 0)
+    finally:
+        os.close(descriptor)
 
 
 def _file(job: Job) -> Path:

@@ -1,10 +1,11 @@
 """Work that outlasts a request: begun once, taken up after a death, committed by one attempt only."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import RequestFactory
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -196,6 +197,23 @@ def test_progress_ends_with_the_job() -> None:
         told.report(7)
         runner.run(job)
     assert progress.done(now(job)) == 0
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="the server keeps two rows apart")
+def test_jobs_that_report_at_once_are_kept_apart() -> None:
+    jobs = [runner.begin_here(works.write_rows, None) for _ in range(2)]
+
+    def report(job: Job) -> None:
+        with progress.Progress(job) as reports:
+            for number in range(3000):
+                reports.report(number)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(report, jobs))
+    assert [progress.done(job) for job in jobs] == [2999, 2999]
+    for job in jobs:
+        progress.forget(job)
+    assert [progress.done(job) for job in jobs] == [0, 0]
 
 
 def test_old_jobs_are_forgotten() -> None:

@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from zlib import crc32
 
 from django.conf import settings
@@ -79,12 +79,17 @@ def network_of(text: str) -> str:
 
     Raises ValueError with a sentence for what is none, and for one with bits behind its prefix.
     """
-    if "%" in text or len(text) > 50:
-        raise ValueError("Not a network.")
-    network = ip_network(text)
-    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise ValueError("Write an IPv4 network as such.")
-    return str(network)
+    try:
+        sent = ip_interface(text) if "%" not in text and len(text) <= 50 else None
+    except ValueError:
+        sent = None
+    if sent is None:
+        raise ValueError("Must be a network such as 192.0.2.0/24 or 2001:db8::/32, or an address.")
+    if isinstance(sent, IPv6Interface) and sent.ipv4_mapped:
+        raise ValueError("Must be written as an IPv4 network or address.")
+    if sent.ip != sent.network.network_address:
+        raise ValueError(f"Must have no bits set behind its prefix: the network is {sent.network}.")
+    return str(sent.network)
 
 
 def _is_within(address: str, networks: Iterable[str]) -> bool:

@@ -32,6 +32,10 @@ ROW = {
     "locationId": None,
 }
 
+VERDICTS = "\n".join(
+    ["Null: not checked yet.", "", *(f"* `{verdict.value}`: {verdict.label}" for verdict in RowOutcome)]
+)
+
 
 @example(ROW)
 class ImportRowSerializer(serializers.Serializer[Any]):
@@ -50,9 +54,7 @@ class ImportRowSerializer(serializers.Serializer[Any]):
         source="location_id", allow_null=True, help_text="The location that was found."
     )
 
-    @extend_schema_field(
-        {"type": ["string", "null"], "enum": [*RowOutcome.values, None], "description": "Null: not checked yet."}
-    )
+    @extend_schema_field({"type": ["string", "null"], "enum": [*RowOutcome.values, None], "description": VERDICTS})
     def get_verdict(self, row: ImportRow) -> str | None:
         """What will become of it."""
         return row.verdict or None

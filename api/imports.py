@@ -108,7 +108,9 @@ class ImportSerializer(serializers.Serializer[Any]):
     counts = serializers.SerializerMethodField()
     problem = serializers.CharField(source="told", help_text="Why nothing was written; empty if nothing is wrong.")
     createdAt = serializers.DateTimeField(source="created_at")
-    finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
+    finishedAt = serializers.DateTimeField(
+        source="finished_at", allow_null=True, help_text="When it was written; null where nothing was."
+    )
 
     @extend_schema_field({"type": "string", "enum": list(STATES.values()), "description": "How far it is."})
     def get_state(self, upload: Import) -> str:
@@ -286,7 +288,8 @@ class ImportView(DetailView):
     def delete(self, request: Request, id: int) -> Response:
         """Forget an import that has written nothing
 
-        For Administrators and Operators. One that is left alone for a day fails by itself.
+        For Administrators and Operators. One in the state `Writing` or `Done` stays: 409. One that is left alone
+        for a day fails by itself.
         """
         return self.destroy(id)
 

@@ -80,8 +80,8 @@ class Networks(fields.TextArray):
         for index, text in enumerate(super().to_internal_value(data)):
             try:
                 networks[keys.network_of(text)] = True
-            except ValueError:
-                wrong[index] = "Must be a network such as 192.0.2.0/24 or 2001:db8::/32, or an address."
+            except ValueError as error:
+                wrong[index] = str(error)
         if wrong:
             raise serializers.ValidationError(wrong)  # type: ignore[arg-type]
         return list(networks)

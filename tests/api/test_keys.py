@@ -128,6 +128,11 @@ def test_a_body_that_is_refused(administrator: Api, cast: Cast, wrong: dict[str,
     assert not ApiKey.objects.exists()
 
 
+def test_a_network_with_bits_behind_its_prefix_is_told_what_it_would_be(administrator: Api, cast: Cast) -> None:
+    answer = administrator.post("/keys", body(cast, allowedNetworks=["10.0.0.5/8"]))
+    assert answer.json()["errors"][0]["description"].endswith("the network is 10.0.0.0/8.")
+
+
 def test_a_change(administrator: Api, cast: Cast) -> None:
     key, _ = make_key(cast.provider)
     changes = {"name": "Export", "expiresAt": LATER, "allowedNetworks": ["::1/128"]}

@@ -7,12 +7,11 @@ import base64
 import hashlib
 import hmac
 import secrets
-from functools import lru_cache
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.conf import settings
+
+from redirect.encryption import cipher
 
 PREFIX = "whsec_"
 LENGTH = 32  # octets
@@ -36,19 +35,16 @@ def sign(secret: str, key: str, timestamp: int, body: bytes) -> str:
 
 def encrypt(secret: str) -> bytes:
     """As it is kept."""
-    return _cipher(settings.SECRET_KEY, tuple(settings.WEBHOOK_KEYS)).encrypt(secret.encode())
+    return _cipher().encrypt(secret.encode())
 
 
 def decrypt(token: bytes | memoryview) -> str:
     """What `encrypt` was given; raises SecretUnreadable."""
     try:
-        return _cipher(settings.SECRET_KEY, tuple(settings.WEBHOOK_KEYS)).decrypt(bytes(token)).decode()
+        return _cipher().decrypt(bytes(token)).decode()
     except InvalidToken as error:
         raise SecretUnreadable from error
 
 
-@lru_cache(maxsize=8)
-def _cipher(secret_key: str, keys: tuple[str, ...]) -> MultiFernet:
-    """The first key encrypts, all decrypt; without any, one that is derived from SECRET_KEY."""
-    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"webhook secrets").derive(secret_key.encode())
-    return MultiFernet([*map(Fernet, keys), Fernet(base64.urlsafe_b64encode(derived))])
+def _cipher() -> MultiFernet:
+    return cipher("webhook secrets", settings.WEBHOOK_KEYS)

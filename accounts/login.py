@@ -8,6 +8,7 @@ section 4.
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.http import HttpRequest
 from prometheus_client import Counter
 
-from accounts import passwords
+from accounts import passwords, second_factors
 from accounts.models import KnownSource, LoginSource, LoginStatus, User, block_horizon
 from accounts.sessions import end_tokens
 from audit import context
@@ -53,6 +54,13 @@ class LoginFailed(ApiError):
         )
 
 
+class CodeRefused(ApiError):
+    """401: the code of a second factor was not accepted."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(401, told)
+
+
 class PasswordChangeRequired(ApiError):
     """403: the password is right, and must be changed before it opens anything."""
 
@@ -60,13 +68,18 @@ class PasswordChangeRequired(ApiError):
         super().__init__(403, "The password must be changed first.", forceChangePasswordNextLogin=True)
 
 
-def log_in(login: str, password: str, address: str, tell: Tell | None = None) -> User:
+def log_in(
+    login: str, password: str, address: str, tell: Tell | None = None, *, code_follows: bool = False
+) -> User:
     """The user of this login and password, asked for from `address`; `tell` is given what its limit leaves.
+
+    With `code_follows` the login of a user with a second factor is only complete, and its counters are only set
+    to zero, by `check_code`.
 
     Raises TooManyAttempts for a source over its limit; LoginFailed if the login or password is wrong or the user
     is blocked; PasswordChangeRequired if the password is right but must be changed first.
     """
-    user = _check(login, password, address, tell)
+    user = _check(login, password, address, tell, code_follows=code_follows)
     if user.force_change_password:
         with transaction.atomic():
             _record(user, LoginStatus.FAIL)
@@ -98,24 +111,56 @@ def change_password(
     logger.info("User %s has a new password", user.pk)
 
 
-def _check(login: str, password: str, address: str, tell: Tell | None) -> User:
+def check_code(user: User, code: str, address: str, *, completes_login: bool) -> None:
+    """Accept a code of the user's second factor, asked for from `address`; it is then used up.
+
+    Raises TooManyAttempts for a source over its limit; CodeRefused if the code is not accepted, which counts as a
+    failed login; LoginFailed if the code completes a login and the user was blocked in between.
+    """
+    source = source_of(address)
+    _admit(source, None)
+    try:
+        with transaction.atomic():
+            second_factors.use(user, code)
+            if completes_login and not _record_success(user, source):
+                raise LoginFailed
+    except second_factors.CodeWrong as error:
+        told = str(error)
+    except second_factors.SecretUnreadable as error:
+        logger.error("User %s: %s", user.pk, error)
+        told = "The service cannot check codes now. Tell the platform operator; a recovery code is accepted."
+    except LoginFailed:
+        told = ""
+    else:
+        if completes_login:
+            LOGINS.labels("right").inc()
+        return
+    with transaction.atomic():
+        second_factors.count_failure(user)
+        _count_failure(user, source)
+        record_failed_login(user, User, told or _why_refused(user, right=True))
+    LOGINS.labels("failed").inc()
+    logger.info("A code from %s was refused", address)
+    raise CodeRefused(told) if told else LoginFailed
+
+
+def _check(login: str, password: str, address: str, tell: Tell | None, *, code_follows: bool = False) -> User:
     source = source_of(address)
     _admit(source, tell)
     user = User.objects.get_queryset().named(login).select_related("group").first()
     if not connection.in_atomic_block:
         connection.close()  # back to the pool: a flood that waits for its turn to hash must not hold them all
     right = passwords.matches(password, user.password if user else None)
-    if user is not None and right and user.is_active and _record_success(user, source):
-        LOGINS.labels("right").inc()
-        return user
+    if user is not None and right and user.is_active:
+        complete = not (code_follows and second_factors.of(user))
+        if _record_success(user, source, complete=complete):
+            if complete:
+                LOGINS.labels("right").inc()
+            return user
     with transaction.atomic():
         if user is None:
             LoginSource.objects.filter(source=source).update(unknown_logins=F("unknown_logins") + 1)
-        else:
-            _record_failure(user)
-        # Also for an unknown login, so that it takes as long.
-        of_source = KnownSource.objects.filter(user=user.pk if user else 0, source=source)
-        of_source.update(failures=F("failures") + 1)
+        _count_failure(user, source)
         record_failed_login(user, User, _why_refused(user, right=right) if user else "")
     LOGINS.labels("failed").inc()
     logger.info("A login from %s failed", address)
@@ -130,12 +175,20 @@ def _why_refused(user: User, *, right: bool) -> str:
     return "wrong password"
 
 
+def _count_failure(user: User | None, source: str) -> None:
+    if user is not None:
+        _record_failure(user)
+    # Also for an unknown login, so that it takes as long.
+    of_source = KnownSource.objects.filter(user=user.pk if user else 0, source=source)
+    of_source.update(failures=F("failures") + 1)
+
+
 def _record(user: User, status: LoginStatus, **changes: Any) -> None:
     User.objects.filter(pk=user.pk).update(last_login=now(), last_login_status=status, **changes)
 
 
-def _record_success(user: User, source: str) -> bool:
-    """Reset the counter; False if a block or a new password came in between.
+def _record_success(user: User, source: str, *, complete: bool = True) -> bool:
+    """Reset the counter; False if a block or a new password came in between. Not complete: only the time is kept.
 
     A block by other sources does not refuse one where the user has logged in before and has not failed too often
     since: a stranger's guesses must not lock the user out. The block stays for the others, and the user's count of
@@ -147,8 +200,10 @@ def _record_success(user: User, source: str) -> bool:
         user=OuterRef("pk"), source=source, failures__lt=settings.LOGIN_FAILURES_UNTIL_BLOCK
     )
     ceiling = SOURCES_UNTIL_CEILING * settings.LOGIN_FAILURES_UNTIL_BLOCK
-    success: dict[str, Any] = {"last_login": now(), "last_login_status": LoginStatus.SUCCESS}
-    reset = success | {"fail_login_attempts": 0, "user_block_time": None}
+    success: dict[str, Any] = {"last_login": now()}
+    if complete:
+        success["last_login_status"] = LoginStatus.SUCCESS
+    reset = success | ({"fail_login_attempts": 0, "user_block_time": None} if complete else {})
     with transaction.atomic():
         if not_blocked.update(**reset):
             written = reset
@@ -156,16 +211,21 @@ def _record_success(user: User, source: str) -> bool:
             written = success
         else:
             return False
-        KnownSource.objects.bulk_create(
-            [KnownSource(user=user, source=source, last_success=success["last_login"])],
-            update_conflicts=True,
-            unique_fields=["user", "source"],
-            update_fields=["failures", "last_success"],
-        )
+        if complete:
+            _remember(user, source, success["last_login"])
     # Not read again: the caller goes on to compare the very hash that was checked.
     for name, value in written.items():
         setattr(user, name, value)
     return True
+
+
+def _remember(user: User, source: str, moment: datetime) -> None:
+    KnownSource.objects.bulk_create(
+        [KnownSource(user=user, source=source, last_success=moment)],
+        update_conflicts=True,
+        unique_fields=["user", "source"],
+        update_fields=["failures", "last_success"],
+    )
 
 
 def _record_failure(user: User) -> None:

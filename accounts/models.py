@@ -16,6 +16,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.scope import ScopedQuerySet
+from accounts.second_factors import RecoveryCode as RecoveryCode  # tables in modules of their own
+from accounts.second_factors import SecondFactor as SecondFactor
 from redirect.db.texts import NormalizedCharField
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"
@@ -199,6 +201,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("unblock_user", "Can unblock users"),
             ("force_password_user", "Can make users change the password"),
             ("end_tokens_user", "Can end all tokens of users"),
+            ("reset_second_factor_user", "Can take the second factor of staff away"),
         ]
 
     def __str__(self) -> str:

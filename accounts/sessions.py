@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from accounts.models import TokenFamily, User
+from accounts.models import SecondFactor, TokenFamily, User
 from audit.models import Changes, Event
 from audit.recording import parts_of, record, record_list
 from redirect.db.arrays import integers, texts
@@ -16,9 +16,11 @@ from redirect.db.arrays import integers, texts
 def unblock(users: Collection[int]) -> None:
     """Let these users, by their ids, log in again at once."""
     failed = Q(fail_login_attempts__gt=0) | Q(user_block_time__isnull=False)
+    wrong_codes = SecondFactor.objects.filter(failures__gt=0)
     with transaction.atomic():
-        found = _locked(users, failed)
+        found = _locked(users, failed | Q(Exists(wrong_codes.filter(user=OuterRef("pk")))))
         User.objects.filter(pk__in=integers(list(found))).update(fail_login_attempts=0, user_block_time=None)
+        wrong_codes.filter(user__in=integers(list(found))).update(failures=0, blocked_until=None)
         _record(Event.UNBLOCKED, found)
 
 
@@ -36,12 +38,27 @@ def end_tokens(users: Collection[int]) -> None:
     with transaction.atomic():
         found = _locked(users, Exists(TokenFamily.objects.filter(user=OuterRef("pk"))))
         TokenFamily.objects.filter(user__in=integers(list(found))).delete()
-        _end_sessions(users)
+        end_sessions(users)
         _record(Event.TOKENS_ENDED, found)
 
 
-def _end_sessions(users: Collection[int]) -> None:
-    """End the sessions of those users who are staff; only staff have any, so there are few to look through."""
+def reset_second_factor(users: Collection[int], but: str | None = None) -> None:
+    """Take the second factors of these users away, with their recovery codes.
+
+    Their sessions in the admin end, but the one with the key `but`.
+    """
+    with transaction.atomic():
+        found = _locked(users, Exists(SecondFactor.objects.filter(user=OuterRef("pk"))))
+        SecondFactor.objects.filter(user__in=integers(list(found))).delete()
+        end_sessions(list(found), but)
+        _record(Event.CHANGED, found, {"second_factor": [True, False]})
+
+
+def end_sessions(users: Collection[int], but: str | None = None) -> None:
+    """End the sessions of those users who are staff, but the one with this key.
+
+    Only staff have any, so there are few to look through.
+    """
     staff = {
         str(pk) for pk in User.objects.filter(pk__in=integers(users), is_staff=True).values_list("pk", flat=True)
     }
@@ -49,6 +66,7 @@ def _end_sessions(users: Collection[int]) -> None:
         return
     open_now = Session.objects.filter(expire_date__gt=timezone.now())
     ended = [session.pk for session in open_now if session.get_decoded().get("_auth_user_id") in staff]
+    ended = [key for key in ended if key != but]
     Session.objects.filter(pk__in=texts(ended)).delete()
 
 

@@ -43,7 +43,8 @@ class LoginForm(AuthenticationForm):
         if login and password:
             assert self.request is not None
             try:
-                self.user_cache = log_in(login, password, self.request.META["REMOTE_ADDR"])
+                address = self.request.META["REMOTE_ADDR"]
+                self.user_cache = log_in(login, password, address, code_follows=True)
             except ApiError as error:
                 if isinstance(error, PasswordChangeRequired):
                     self.confirm_login_allowed(User.objects.get_by_natural_key(login))

@@ -56,3 +56,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             menu.append({"title": title, "separator": True, "items": items})
     return menu
+
+
+def of_account(request: HttpRequest) -> list[dict[str, str]]:
+    """The links behind the own name."""
+    return [
+        {"title": "Change password", "link": reverse("admin:password_change")},
+        {"title": "Second factor", "link": reverse("admin:second_factor")},
+    ]

@@ -52,6 +52,7 @@ LEAD = (
     "accounts.change_user",
     "accounts.delete_user",
     "accounts.end_tokens_user",
+    "accounts.reset_second_factor_user",
     "accounts.delete_apikey",
     "management.add_endpoint",
     "management.change_endpoint",

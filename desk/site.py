@@ -3,9 +3,7 @@
 from functools import partial
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import login as log_in
-from django.contrib.auth.views import PasswordChangeView
+from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,9 +16,17 @@ from unfold.sites import UnfoldAdminSite
 from desk import dashboard
 from desk import search as find
 from desk.login import DuePasswordForm, LoginForm, OwnPasswordForm
+from desk.second_factor import SecondFactorPages, is_enough, let_in
 
 
-class DeskSite(UnfoldAdminSite):
+class _LoginView(LoginView):
+    """The login page, which leads to whatever else is asked before the login."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        return let_in(self.request, form.get_user(), self.get_success_url())
+
+
+class DeskSite(SecondFactorPages, UnfoldAdminSite):
     """The admin site of support staff."""
 
     site_url = None  # the service has no other site
@@ -32,7 +38,14 @@ class DeskSite(UnfoldAdminSite):
         return [
             path("find/", self.admin_view(find.page), name="find"),
             path("password_due/", self.password_due, name="password_due"),
+            path("second_factor/", self.admin_view(self.second_factor), name="second_factor"),
+            path("second_factor/add/", self.second_factor_add, name="second_factor_add"),
+            path("second_factor/code/", self.second_factor_code, name="second_factor_code"),
         ]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Only active staff, with the second factor where all must have one."""
+        return bool(super().has_permission(request)) and is_enough(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The dashboard."""
@@ -45,7 +58,15 @@ class DeskSite(UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The login page; a user who must change the password first gets the page for that."""
-        answer = super().login(request, extra_context)
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        context = {**self.each_context(request), "title": "Log in", "app_path": request.get_full_path()}
+        view = _LoginView.as_view(
+            authentication_form=self.login_form,
+            template_name="admin/login.html",
+            extra_context=context | {"username": request.user.get_username()} | (extra_context or {}),
+        )
+        answer = view(request)
         form: Any = getattr(answer, "context_data", {}).get("form")
         if getattr(form, "change_due", False):
             known = {"username": form.cleaned_data["username"]}
@@ -62,8 +83,7 @@ class DeskSite(UnfoldAdminSite):
             return self._ask_for_new_password(request, form)
         if not form.user.is_staff:  # a tenant's user has its new password, but no access to the desk
             return HttpResponseRedirect(reverse("admin:login"))
-        log_in(request, form.user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        return HttpResponseRedirect(reverse("admin:index"))
+        return let_in(request, form.user, reverse("admin:index"))
 
     def _due_form(self, request: HttpRequest, sent: Any = None, **more: Any) -> DuePasswordForm:
         return DuePasswordForm(sent, address=request.META["REMOTE_ADDR"], **more)

@@ -385,6 +385,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "desk.menu.navigation"},
+    "ACCOUNT": {"navigation": "desk.menu.of_account"},
     "STYLES": [lambda request: static("desk/desk.css")],
     "SCRIPTS": [lambda request: static("desk/focus.js"), lambda request: static("desk/accessible.js")],
 }
@@ -408,6 +409,12 @@ MIGRATION_MODULES = {"auditlog": None}
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# Whether all staff must have a second factor, and what the secrets of their apps are encrypted with (none: derived
+# from SECRET_KEY).
+STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", default="optional").lower()
+if STAFF_SECOND_FACTOR not in ("required", "optional"):
+    raise ImproperlyConfigured(f"STAFF_SECOND_FACTOR={STAFF_SECOND_FACTOR} must be required or optional.")
+SECOND_FACTOR_KEYS = fernet_keys("SECOND_FACTOR_KEYS") if env.str("SECOND_FACTOR_KEYS", default="") else []
 STAFF_SESSION_HOURS = number("STAFF_SESSION_HOURS", 8, least=1)
 STAFF_SESSION_IDLE_MINUTES = number("STAFF_SESSION_IDLE_MINUTES", 30, least=1)
 SESSION_COOKIE_AGE = STAFF_SESSION_HOURS * 3600

@@ -21,8 +21,8 @@ from django.test.client import ClientHandler
 from django.test.signals import setting_changed
 from django.utils import timezone
 
-from accounts import keys, login
-from accounts.models import ApiKey, Group, GroupType, Level, User
+from accounts import keys, login, second_factors
+from accounts.models import ApiKey, Group, GroupType, Level, SecondFactor, User
 from api import tokens
 from boot.rate_limit import unknown_macs
 from boot.user_agent_hints import hints
@@ -93,6 +93,14 @@ def make_user(group: Group | None = None, level: str | None = Level.ADMINISTRATO
 def make_operator(**attributes: Any) -> User:
     """A platform operator."""
     return make_user(None, Level.ADMINISTRATOR, is_superuser=True, is_staff=True, **attributes)
+
+
+def make_second_factor(user: User, **attributes: Any) -> bytes:
+    """A second factor, none of whose codes was used yet: its secret."""
+    secret = second_factors.new_secret()
+    values = {"secret": second_factors.encrypt(secret), "added_at": timezone.now(), "last_step": 0} | attributes
+    SecondFactor.objects.create(user=user, **values)
+    return secret
 
 
 def make_key(group: Group, level: str = Level.ADMINISTRATOR, **attributes: Any) -> tuple[ApiKey, str]:

@@ -12,7 +12,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.db import OperationalError, connection, connections
+from django.test import Client
 
 from accounts.models import Group, TokenFamily, User
 from api import tokens
@@ -21,7 +24,17 @@ from devices.models import AccessStatus, Device
 from locations.models import Location
 from redirect.db import transactions
 from redirect.db.arrays import table_of
-from tests.conftest import PASSWORD, Api, Cast, make_device, make_group, make_location, make_operator, make_user
+from tests.conftest import (
+    PASSWORD,
+    Api,
+    Cast,
+    make_device,
+    make_group,
+    make_location,
+    make_operator,
+    make_second_factor,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -558,3 +571,16 @@ def test_moves_into_a_full_group_and_claims_do_not_deadlock(cast: Cast, two_tena
     assert Device.objects.count() == 60
     assert Device.objects.filter(group=cast.provider).count() <= 40
     assert Device.objects.filter(group=cast.sibling).count() <= 40
+
+
+def test_one_code_lets_in_once(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("accounts.second_factors.time", lambda: 1_800_000_000.0)
+    operator = make_operator()
+    secret = make_second_factor(operator)
+    code = TOTP(secret, 6, SHA1(), 30).generate(1_800_000_000).decode()  # noqa: S303 - what all apps know
+    browsers = [Client() for _ in range(4)]
+    for browser in browsers:
+        browser.post("/admin/login/", {"username": operator.login, "password": PASSWORD})
+    sent = partial(Client.post, path="/admin/second_factor/code/", data={"code": code})
+    answers = at_once(*(partial(sent, browser) for browser in browsers))
+    assert statuses(answers) == {302: 1, 200: 3}

@@ -187,13 +187,9 @@ class TableAdmin(ModelAdmin):
             return [], {}, set(), protected
         return super().get_deleted_objects(objs, request)
 
-    def row_actions_of(self, row: Any) -> tuple[str, ...]:
-        """The actions that make sense for this row."""
+    def row_actions_of(self, request: HttpRequest, row: Any) -> tuple[str, ...]:
+        """The actions that make sense for this row; which are offered is left to the permissions of each."""
         return self.row_actions
-
-    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
-        """Whether the page of this row offers actions; which ones is left to the permissions of each."""
-        return True
 
     def render_delete_form(self, request: HttpRequest, context: Any) -> Any:
         return super().render_delete_form(
@@ -204,9 +200,9 @@ class TableAdmin(ModelAdmin):
         row = kwargs.get("obj")
         if row:
             context = {**context, "subtitle": name_of(row)}
-        if row and self.may_act_on(request, row):
+        if row:
             allowed = self.get_actions(request)
-            offered = self.row_actions_of(row)
+            offered = self.row_actions_of(request, row)
             buttons = [(name, allowed[name][2]) for name in offered if name in allowed]
             context = {**context, "row_actions": buttons}
         return super().render_change_form(request, context, *args, **kwargs)

@@ -20,10 +20,12 @@ from django.utils.formats import date_format
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget
 
+from accounts import second_factors
 from accounts.export import USER_COLUMNS
 from accounts.models import User, block_horizon
 from accounts.sessions import end_tokens, force_password_change, unblock
 from desk.admin.base import CHANGED, TableAdmin, TableForm, link_to, or_try_again
+from desk.admin.second_factors import SecondFactorActions, SecondFactorFilter
 from desk.export import ExportAdmin
 from desk.filters import GroupFilter
 from desk.seen import NAME, changes_since, token_of
@@ -135,7 +137,7 @@ ENDS_TOKENS = {"group", "permission_level", "is_active", "is_staff", "is_superus
 
 
 @admin.register(User)
-class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(SecondFactorActions, ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg, misc]
     """Tenants' users, support staff and platform operators.
 
     Only platform operators make or change staff: otherwise staff could give themselves more rights.
@@ -153,7 +155,7 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
         (None, {"fields": ("login", "password", "is_active", "force_change_password")}),
         ("Tenant", {"fields": ("group", "permission_level")}),
         ("Person", {"fields": PERSON}),
-        ("Logins", {"fields": LOGINS}),
+        ("Logins", {"fields": (*LOGINS, "second_factor")}),
         ("Platform", {"fields": STAFF, "classes": ("collapse",)}),
     )
     add_fieldsets = (
@@ -167,18 +169,12 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     )
     add_form_template = None
     fixed_fields = ("login",)
-    readonly_fields = LOGINS
-    list_display = (
-        "login",
-        "group_link",
-        "permission_level",
-        "is_active",
-        "is_staff",
-        *LOGINS,
-    )
+    readonly_fields = (*LOGINS, "second_factor")
+    list_display = ("login", "group_link", "permission_level", "is_active", "is_staff", *LOGINS)
     list_filter = (
         GroupFilter,
         BlockedFilter,
+        SecondFactorFilter,
         "last_login_status",
         "permission_level",
         "force_change_password",
@@ -190,8 +186,8 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
     search_fields = ("login", "first_name", "last_name", "email", "group__name")
     autocomplete_fields = ("group",)
     ordering = ("login",)
-    actions = ("unblock", "force_password_change", "end_tokens")
-    row_actions = actions
+    row_actions = ("unblock", "force_password_change", "end_tokens")
+    actions = (*row_actions, "reset_second_factor")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the password for staff who cannot set a new one."""
@@ -260,12 +256,12 @@ class UserAdmin(ExportAdmin, TableAdmin, auth_admin.UserAdmin):  # type: ignore[
             context = {**context, "blocked_until": row.blocked_since + settings.LOGIN_BLOCK}
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def row_actions_of(self, row: Any) -> tuple[str, ...]:
-        """Unblock only a user who is blocked."""
-        return tuple(name for name in self.row_actions if name != "unblock" or row.blocked_since)
-
-    def may_act_on(self, request: HttpRequest, row: Any) -> bool:
-        return _within_reach(request, row)
+    def row_actions_of(self, request: HttpRequest, row: Any) -> tuple[str, ...]:
+        """What makes sense for this user, and is within reach."""
+        names = self.row_actions if _within_reach(request, row) else ()
+        unblocks = row.blocked_since or second_factors.has_failures(row)
+        usual = tuple(name for name in names if name != "unblock" or unblocks)
+        return (*usual, *self.second_factor_actions_of(request, row))
 
     def has_unblock_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.unblock_user"))

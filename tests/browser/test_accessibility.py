@@ -35,6 +35,7 @@ PAGES = [
     "/admin/devices/device/import/",
     "/admin/accounts/user/add-staff/",
     "/admin/password_change/",
+    "/admin/second_factor/add/",
     "/admin/devices/device/?last_access_status__exact=Fail&group__id__exact=2",
     *(f"/admin/{table}/" for table in LISTS),
     *(

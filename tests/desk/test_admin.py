@@ -969,6 +969,7 @@ ACTIONS_ON_ROWS = [
     (USERS, "unblock", "user"),
     (USERS, "force_password_change", "user"),
     (USERS, "end_tokens", "user"),
+    (USERS, "reset_second_factor", "user"),
     (USERS, "delete_selected", "user"),
     (GROUPS, "delete_selected", "group"),
     (LOCATIONS, "delete_selected", "location"),

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 
-from accounts.models import Group, Level, TokenFamily, User
+from accounts.models import Group, Level, SecondFactor, TokenFamily, User
 from audit.models import Entry
 from desk.models import StaffRole
 from desk.roles import AGENT, LEAD, READER, ROLES
@@ -28,6 +28,7 @@ from tests.conftest import (
     make_key,
     make_location,
     make_operator,
+    make_second_factor,
     make_user,
 )
 
@@ -70,6 +71,9 @@ PAGES = {
     "login": "open",
     "logout": "open",
     "password_due": "open",
+    "second_factor": "staff",
+    "second_factor_add": "staff",
+    "second_factor_code": "open",
     "password_change": "staff",
     "password_change_done": "staff",
     "jsi18n": "staff",
@@ -245,6 +249,7 @@ ACTIONS = {
     ("accounts", "user", "unblock"): "agent",
     ("accounts", "user", "force_password_change"): "agent",
     ("accounts", "user", "end_tokens"): "lead",
+    ("accounts", "user", "reset_second_factor"): "lead",
     ("locations", "location", "delete_selected"): "lead",
     ("devices", "device", "associate"): "agent",
     ("devices", "device", "take_away_location"): "agent",
@@ -269,6 +274,7 @@ def test_each_action_has_a_row(db):
 def user_with_tokens(cast: Cast) -> User:
     user = make_user(cast.provider, user_block_time=timezone.now())
     TokenFamily.objects.create(user=user, refresh_jti="x", expires_at=timezone.now())
+    make_second_factor(user)
     return user
 
 
@@ -295,6 +301,8 @@ def test_who_may_act(browsers: dict[str, Client], cast: Cast, app: str, table: s
             acted = after is None
         elif action == "unblock":
             acted = after.user_block_time is None
+        elif action == "reset_second_factor":
+            acted = not SecondFactor.objects.filter(user=row).exists()
         elif action == "force_password_change":
             acted = after.force_change_password
         else:

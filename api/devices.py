@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,7 +16,7 @@ from api.generics import DetailView, ListView, View
 from api.pagination import pages_of
 from api.schema import answer, example, path_id, refusal
 from api.serializers import RequestSerializer
-from devices import bulk, mac
+from devices import bulk, counts, mac
 from devices.export import DEVICE_COLUMNS
 from devices.models import AccessStatus, Device
 from devices.search import TENANT_ATTRIBUTES, matching
@@ -218,6 +218,10 @@ class DevicesView(ListView):
         A page of devices, with filter, sort and depth.
         """
         return self.page()
+
+    def count(self, rows: QuerySet[Any]) -> int:
+        """All that are in the scope are not counted, but known."""
+        return super().count(rows) if "filter" in self.query else counts.total(self.user, depth=self.depth)
 
     def post(self, request: Request) -> Response:
         """Create devices, up to 5,000 at a time

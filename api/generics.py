@@ -150,6 +150,10 @@ class ListView(View):
         page = self.paginate_queryset(found)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    def count(self, rows: QuerySet[Any]) -> int:
+        """How many rows the list has."""
+        return rows.count()
+
 
 class DetailView(OneView):
     """One row."""

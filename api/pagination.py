@@ -55,11 +55,12 @@ class PagePagination(BasePagination):
         """The rows of the page. `queryset` has a total order, so that pages never repeat or skip a row.
 
         `view.rows` are those before any filter: what is shown of the page is read through them.
+        `view.count` counts.
         """
         self.number = _whole_number("page", view.query.get("page"), 1)
         self.size = min(_whole_number("limit", view.query.get("limit"), DEFAULT_LIMIT), MAX_LIMIT)
         ordering, rows = queryset.query.order_by, queryset.order_by()
-        self.total, start = rows.count(), (self.number - 1) * self.size
+        self.total, start = view.count(rows), (self.number - 1) * self.size
         if start >= self.total:
             return []
         if not queryset.query.select_related:

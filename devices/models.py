@@ -11,6 +11,7 @@ from accounts.scope import ScopedQuerySet, Viewer
 from devices import mac
 from devices.claims import Claim as Claim  # tables of this app, in modules of their own
 from devices.claims import Claimed
+from devices.counts import DeviceCount as DeviceCount
 from devices.hints import Hint as Hint
 from devices.import_tables import Import as Import
 from devices.import_tables import ImportFile as ImportFile

@@ -7,11 +7,13 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.decorators import display
 
@@ -24,7 +26,7 @@ from desk.export import ExportAdmin
 from desk.filters import GroupFilter
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
-from devices import mac
+from devices import counts, mac
 from devices.claims import refuse_new
 from devices.export import DEVICE_COLUMNS
 from devices.models import RESERVED_MAC, Access, AccessStatus, Device
@@ -101,12 +103,22 @@ class ReservedFilter(admin.SimpleListFilter):
         return queryset.filter(mac__regex=RESERVED_MAC) if self.value() == "yes" else queryset
 
 
+class DevicePaginator(Paginator):  # type: ignore[type-arg]
+    """Pages of devices: all of them are not counted, but known."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(super().count) if rows.query.where else counts.total_of_all()
+
+
 @admin.register(Device)
 class DeviceAdmin(ExportAdmin, DeviceActions):
     """Devices; the page of one tells why its phone got no configuration."""
 
     change_list_template = "admin/devices/device_change_list.html"
     columns = DEVICE_COLUMNS
+    paginator = DevicePaginator
     export_related = ("group__reseller", "location")
 
     form = DeviceForm

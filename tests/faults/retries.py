@@ -11,6 +11,7 @@ from typing import Any
 
 from rig.clients import NO_ANSWER, Integrator
 from rig.processes import send, wait_for
+from rig.service import manage
 from tests.faults.site import BULK, LOGIN, PASSWORD, Site, mac, shown
 
 FIRST = 0x0C0000000000
@@ -102,6 +103,8 @@ async def lost_answers(site: Site) -> None:
     site.say(f"a calm call takes {usual:.2f} s; first answers: {shown(first_answers)}")
     site.say(f"{committed} of those without an answer had been committed")
     site.check(committed > 0, "the workers were killed between a commit and its answer")
+    kept = manage(site.variables, "check_counters").strip()
+    site.check("is right" in kept, f"what the database keeps is true: {kept}")
     site.check(not wrong, f"each is done once, and a repetition gets the first answer {wrong[:3] or ''}")
 
 

@@ -144,6 +144,11 @@ def check_code(user: User, code: str, address: str, *, completes_login: bool) ->
     raise CodeRefused(told) if told else LoginFailed
 
 
+def admit(address: str) -> None:
+    """Count an attempt from `address` as those to log in are; raises TooManyAttempts for one too many."""
+    _admit(source_of(address), None)
+
+
 def _check(login: str, password: str, address: str, tell: Tell | None, *, code_follows: bool = False) -> User:
     source = source_of(address)
     _admit(source, tell)

@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 from accounts.scope import ScopedQuerySet
 from accounts.second_factors import RecoveryCode as RecoveryCode  # tables in modules of their own
 from accounts.second_factors import SecondFactor as SecondFactor
+from accounts.staff_tables import PasswordLink as PasswordLink
 from redirect.db.texts import NormalizedCharField
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"

@@ -42,9 +42,9 @@ def parts_of(done: str, owners: Mapping[Any, int]) -> list[Part]:
     return [Part(group_id, done, names) for group_id, names in by_group.items()]
 
 
-def record(event: Event, row: Model, changes: Changes | None = None) -> None:
-    """Leave an entry about one row."""
-    Entry.objects.note(event, row, changes)
+def record(event: Event, row: Model, changes: Changes | None = None, **more: object) -> None:
+    """Leave an entry about one row. `more` is kept with it, for support staff."""
+    Entry.objects.note(event, row, changes, **more)
 
 
 def record_finding(event: Event, group: Model, finding: Changes) -> None:

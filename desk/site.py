@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
 
-from desk import dashboard
+from desk import dashboard, forgotten
 from desk import search as find
 from desk.login import DuePasswordForm, LoginForm, OwnPasswordForm
 from desk.second_factor import SecondFactorPages, is_enough, let_in
@@ -26,7 +26,7 @@ class _LoginView(LoginView):
         return let_in(self.request, form.get_user(), self.get_success_url())
 
 
-class DeskSite(SecondFactorPages, UnfoldAdminSite):
+class DeskSite(SecondFactorPages, forgotten.ForgottenPages, UnfoldAdminSite):
     """The admin site of support staff."""
 
     site_url = None  # the service has no other site
@@ -38,6 +38,8 @@ class DeskSite(SecondFactorPages, UnfoldAdminSite):
         return [
             path("find/", self.admin_view(find.page), name="find"),
             path("password_due/", self.password_due, name="password_due"),
+            path("password_forgotten/", self.password_forgotten, name="password_forgotten"),
+            path("password_new/", self.password_new, name="password_new"),
             path("second_factor/", self.admin_view(self.second_factor), name="second_factor"),
             path("second_factor/add/", self.second_factor_add, name="second_factor_add"),
             path("second_factor/code/", self.second_factor_code, name="second_factor_code"),
@@ -61,6 +63,7 @@ class DeskSite(SecondFactorPages, UnfoldAdminSite):
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         context = {**self.each_context(request), "title": "Log in", "app_path": request.get_full_path()}
+        context |= {"forgotten": forgotten.is_offered()}
         view = _LoginView.as_view(
             authentication_form=self.login_form,
             template_name="admin/login.html",

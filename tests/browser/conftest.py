@@ -26,7 +26,8 @@ OPTIONS = [
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A copy of the project, served by `make run`'s own script with its demo data."""
     unlimited = {"LOGIN_LIMIT_PER_SOURCE": "0", "UNKNOWN_MAC_LIMIT_PER_SOURCE": "0"}
-    with newcomers_copy(tmp_path_factory.mktemp("desk"), **unlimited) as copy:
+    mail = {"EMAIL_URL": "smtp://127.0.0.1:9"}  # takes none: the pages about it are looked at
+    with newcomers_copy(tmp_path_factory.mktemp("desk"), **unlimited, **mail) as copy:
         yield copy
 
 

@@ -36,6 +36,8 @@ PAGES = [
     "/admin/accounts/user/add-staff/",
     "/admin/password_change/",
     "/admin/second_factor/add/",
+    "/admin/password_forgotten/",
+    "/admin/password_new/",
     "/admin/devices/device/?last_access_status__exact=Fail&group__id__exact=2",
     *(f"/admin/{table}/" for table in LISTS),
     *(

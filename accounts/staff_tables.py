@@ -1,0 +1,18 @@
+"""What is kept of the ways by which staff log in, beside password and second factor."""
+
+from django.conf import settings
+from django.db import models
+
+
+class PasswordLink(models.Model):
+    """The link to a new password that a member of staff was mailed last: accounts/password_links.py."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    digest = models.CharField(max_length=64)
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.sent_at}"

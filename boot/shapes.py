@@ -19,6 +19,7 @@ from devices.mac import is_reserved
 # No name or User-Agent in the table comes near these; longer ones are looked at no further.
 MAX_SEGMENT = 128
 MAX_REMEMBERED = 256
+PATHS_REMEMBERED = 2_000
 MAX_USER_AGENT = 300
 
 
@@ -45,7 +46,7 @@ class Shape(NamedTuple):
     named_by: str | None = None
 
 
-_BARE = Kind.BARE  # a look into an enum takes as long as the pattern
+_BARE, _FILE, _COMMON_FILE = Kind.BARE, Kind.FILE, Kind.COMMON  # a look into an enum takes as long as the pattern
 _FLAGS = re.ASCII | re.IGNORECASE
 _MAC = (
     r"(?P<mac>[0-9a-f]{2}(?P<by>[:_-]?)(?:[0-9a-f]{2}(?P=by)){4}[0-9a-f]{2}"
@@ -61,16 +62,27 @@ def _first_of(patterns: Iterable[str]) -> str:
     return "|".join(f"(?P<r{row}>{pattern})" for row, pattern in enumerate(patterns))
 
 
-# What goes on in pairs or fours is longer than a MAC; and a name with two MACs names no phone.
-_NO_MORE = r"(?!(?P=by)[0-9a-f]{2}(?![0-9a-z]))(?!\.[0-9a-f]{4}(?![0-9a-z]))"
-_AFTER = rf"{_NO_MORE}(?:[-_](?![0-9a-f]{{12}}(?![0-9a-z]))[0-9a-z]{{1,32}})?(?:\.[0-9a-z]{{1,8}}){{0,2}}"
+def _after(by: str) -> str:
+    """The pattern of what may stand behind a MAC whose pairs are joined ``by`` this."""
+    # What goes on in pairs or fours is longer than a MAC; and a name with two MACs names no phone.
+    no_more = rf"(?!{by}[0-9a-f]{{2}}(?![0-9a-z]))(?!\.[0-9a-f]{{4}}(?![0-9a-z]))"
+    return rf"{no_more}(?:[-_](?![0-9a-f]{{12}}(?![0-9a-z]))[0-9a-z]{{1,32}})?(?:\.([0-9a-z]{{1,8}})){{0,2}}"
+
+
 _BEFORE = re.compile(_first_of(row.before for row in makers.NAMED), _FLAGS)
-_NAMED = re.compile(f"(?:{'|'.join(row.before for row in makers.NAMED)}){_MAC}{_AFTER}", _FLAGS)
+_ANY_BEFORE = "|".join(row.before for row in makers.NAMED)
+_NAMED = re.compile(f"(?:{_ANY_BEFORE}){_MAC}{_after('(?P=by)')}", _FLAGS)
+# The same for a path without dots, percent signs and the like, whose MAC is 12 digits: most of those with a file.
+_NAMED_AT_ONCE = re.compile(
+    rf"((?:/[0-9a-z_-]++){{0,8}})/({_ANY_BEFORE})([0-9a-f]{{12}}){_after('')}".encode("ascii"), re.IGNORECASE
+)
 _COMMON = re.compile(_first_of(row.name for row in makers.COMMON), _FLAGS)
 _STARTS = re.compile(_first_of(row.pattern for row in makers.STARTS), _FLAGS)
 _AGENTS: dict[str, list[re.Pattern[str]]] = {}
 for _agent in makers.AGENTS:
     _AGENTS.setdefault(_agent.maker, []).append(re.compile(_agent.form.replace("{MAC}", _MAC), _FLAGS))
+
+_REFUSED = frozenset(suffix.encode("ascii") for suffix in makers.REFUSED_SUFFIXES)
 
 # In the directory of a phone: a file of any name, or an id such as Gigaset's, with a slash behind it.
 _IN_DIRECTORY = re.compile(r"[0-9a-z._-]{0,64}", _FLAGS)
@@ -103,7 +115,13 @@ def look(path: bytes, query: bytes = b"", user_agent: str = "", *, own: Collecti
         mac = at_once[1].upper().decode("ascii")
         if not is_reserved(mac):
             return Shape(mac, _BARE)
-    told = _told_by(path) if len(path) <= MAX_REMEMBERED else _told_by.__wrapped__(path)
+    told = _remembered.get(path)
+    if told is None:
+        if shape := _file_at_once(path, own):
+            return shape
+        told = _told_by(path)
+        if told.shape is None and len(path) <= MAX_REMEMBERED:
+            _remember(path, told)
     if told.is_nobodys or told.first in own:
         return None
     if told.shape is not None:
@@ -164,6 +182,28 @@ def from_environ(environ: dict[str, str]) -> tuple[bytes, bytes]:
     return path.encode("latin-1", "replace"), query
 
 
+def _file_at_once(path: bytes, own: Collection[str]) -> Shape | None:
+    """What ``_told_by`` tells of most paths that carry a MAC in a file's name, faster; None for all others."""
+    found = _NAMED_AT_ONCE.fullmatch(path)
+    if found is None:
+        return None
+    directory, before, digits, suffix = found.groups()
+    name = path[len(directory) + 1 :].decode("ascii")
+    first = directory.split(b"/", 2)[1].decode("ascii") if directory else name
+    mac = digits.upper().decode("ascii")
+    if first.lower() in own or (suffix and suffix.lower() in _REFUSED) or is_reserved(mac):
+        return None
+    if len(name) == 12:
+        return Shape(mac, _BARE)
+    return Shape(mac, _FILE, name, _maker_of_name(before))
+
+
+@lru_cache(maxsize=1_000)  # a model or a word
+def _maker_of_name(before: bytes) -> str | None:
+    """The maker by what stands before the MAC in the name of a file."""
+    return makers.NAMED[_row(_BEFORE.fullmatch(before.decode("ascii")))].maker or None
+
+
 class _Told(NamedTuple):
     """What a path tells, whatever stands beside it in the request.
 
@@ -178,7 +218,16 @@ class _Told(NamedTuple):
     file_name: str
 
 
-@lru_cache(maxsize=2_000)  # the files that all phones of a model ask for are few, and asked for again and again
+# Of paths that name no phone: the files that all phones of a model ask for are few, and asked for again and again.
+_remembered: dict[bytes, _Told] = {}
+
+
+def _remember(path: bytes, told: _Told) -> None:
+    if len(_remembered) >= PATHS_REMEMBERED:
+        _remembered.clear()
+    _remembered[path] = told
+
+
 def _told_by(path: bytes) -> _Told:
     segments = unquote_to_bytes(path).decode("latin-1").split("/")
     # No phone encodes a slash, and behind one nothing is what it seems.
@@ -232,7 +281,7 @@ def _common_to(name: str) -> Sequence[str]:
 def _by_user_agent(told: _Told, user_agent: str) -> Shape | None:
     for maker in told.makers:
         if (mac := _in_user_agent(user_agent, _AGENTS[maker])) is not None:
-            return _shape(mac, Kind.COMMON, told.file_name, maker)
+            return None if is_reserved(mac) else Shape(mac, _COMMON_FILE, told.file_name, maker)
     return None
 
 
@@ -269,7 +318,7 @@ def _shape(mac: str, kind: Kind, file_name: str = "", named_by: str | None = Non
 
 
 def _normalized(mac: str) -> str:
-    return mac.upper().translate(_SEPARATORS)
+    return mac.upper() if len(mac) == 12 else mac.upper().translate(_SEPARATORS)
 
 
 def _row(found: re.Match[str] | None) -> int:

@@ -2,6 +2,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from re import _parser as pattern_parser  # there is no public way to look into a pattern
 from typing import Any, NamedTuple
@@ -197,6 +198,40 @@ def test_any_mac_stands_in_any_form_of_name(mac: str, row: makers.Named, user_ag
     shape = look(example.encode(), b"", user_agent)
 
     assert (shape and shape.mac) == (None if is_reserved(mac.upper()) else mac.upper())
+
+
+DIRECTORIES = ["", "/prov", "/API", "/.", "/a.b", "/x/y", "/0004f2e765da", "/" + "x" * 130]
+BEFORE = ["", "-", "cfg", "cfg-", "SEP", "spa", "VVX600-", "snom370-", "pb", "y", "0", "ff", "token"]
+DIGITS = ["000b828aa872", "0004F2E765DA", "000413922d2400", "000000000000", "01005E000001", "00-04-13-92-2d-24"]
+BEHIND = [
+    "",
+    ".cfg",
+    ".cnf.xml",
+    "-phone.cfg",
+    ".BIN",
+    ".tar.gz",
+    "00.cfg",
+    "-000b828aa872",
+    ".0011",
+    "_",
+    ".b.c.d",
+]
+
+
+def test_a_path_says_the_same_whether_a_letter_is_encoded_or_not() -> None:
+    for parts in product(DIRECTORIES, BEFORE, DIGITS, BEHIND):
+        path = "{}/{}{}{}".format(*parts).encode()
+        for own in (OWN, {"000b828aa872.cfg"}):
+            shape, encoded = (look(way, own=own) for way in (path, b"/%%%02x" % path[1] + path[2:]))
+
+            assert (shape and shape._replace(file_name="")) == (encoded and encoded._replace(file_name="")), path
+
+
+def test_of_a_flood_of_paths_no_more_are_remembered_than_a_limit() -> None:
+    for number in range(2 * shapes.PATHS_REMEMBERED):
+        look(b"/no-phone-%d" % number)
+
+    assert len(shapes._remembered) <= shapes.PATHS_REMEMBERED
 
 
 TOKENS = (

@@ -1,6 +1,5 @@
--- Phones that boot: each request is a random MAC's of a file. Arguments: the file, seconds, "close" or "keep", and the
--- shape of the requests: "bare", "file", "common", "nobody" (files of no phone), or "mixed" (what phones of three makers
--- ask one after the other).
+-- Phones that boot: each request is a random MAC's of a file. Arguments: the file, seconds, "close" or "keep", and what
+-- is asked in turn: path, User-Agent, path, User-Agent, ..., with the MAC at %s.
 -- After those seconds a connection that has got its answer sends nothing more, so that when wrk ends every request
 -- that was sent has been answered, and the counts must agree to the last one.
 local ffi = require("ffi")
@@ -11,29 +10,6 @@ local function now()
     ffi.C.clock_gettime(1, time)
     return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
 end
-
-local AUDIOCODES = "AUDC/3.4.6.604 AUDC-IPPhone-C450HD_UC_3.4.6.604/1"
-local YEALINK = "Yealink SIP-T46S 66.86.0.15 %s"
-local GRANDSTREAM = "Grandstream Model HW GXP2135 SW 1.0.7.97 DevId %s"
-local POLY = "FileTransport PolycomVVX-VVX_411-UA/5.9.0.9373 (SN:%s) Type/Application"
-local UPDATER = "FileTransport PolycomVVX-VVX_411-UA/5.9.0.9373 Type/Updater"
-
--- Path and User-Agent, each with the MAC at %s.
-local SHAPES = {
-    bare = { { "/%s", AUDIOCODES } },
-    file = { { "/cfg%s.xml", GRANDSTREAM }, { "/%s.boot", YEALINK }, { "/%s-phone.cfg", POLY } },
-    common = { { "/cfg.xml", GRANDSTREAM }, { "/y000000000108.boot", YEALINK }, { "/000000000000.cfg", POLY } },
-    nobody = { { "/y000000000108.cfg", "curl/8.5.0" }, { "/3111-48450-001.sip.ld", UPDATER },
-        { "/gxp2135fw.bin", "Grandstream Model HW GXP2135 SW 1.0.7.97" } },
-    mixed = {
-        { "/y000000000108.boot", YEALINK }, { "/%s.boot", YEALINK },
-        { "/y000000000108.cfg", YEALINK }, { "/%s.cfg", YEALINK },
-        { "/3111-48450-001.sip.ld", UPDATER }, { "/%s.cfg", POLY }, { "/000000000000.cfg", POLY },
-        { "/%s-phone.cfg", POLY }, { "/%s-web.cfg", POLY }, { "/%s-license.cfg", POLY },
-        { "/cfg%s", GRANDSTREAM }, { "/cfg%s.xml", GRANDSTREAM }, { "/cfggxp2135.xml", GRANDSTREAM },
-        { "/cfg.xml", GRANDSTREAM }, { "/gxp2135fw.bin", "Grandstream Model HW GXP2135 SW 1.0.7.97" },
-    },
-}
 
 local macs, phones, seconds, tail, deadline, shapes
 local calls = 0
@@ -47,11 +23,11 @@ function init(args)
     tail = " HTTP/1.1\r\nHost: redirect.example.net\r\n"
     if args[3] == "close" then tail = tail .. "Connection: close\r\n" end
     shapes = {}
-    for place, shape in ipairs(assert(SHAPES[args[4] or "bare"], "no such shape")) do
+    for place = 4, #args, 2 do
         -- The MAC is put in by position: a pattern for each request would make the generator the bottleneck.
-        local text, parts = "GET " .. shape[1] .. tail .. "User-Agent: " .. shape[2] .. "\r\n\r\n", {}
+        local text, parts = "GET " .. args[place] .. tail .. "User-Agent: " .. args[place + 1] .. "\r\n\r\n", {}
         for part in (text .. "%s"):gmatch("(.-)%%s") do parts[#parts + 1] = part end
-        shapes[place] = parts
+        shapes[#shapes + 1] = parts
     end
     math.randomseed(math.floor(now() * 1e6) % 2147483647)
 end

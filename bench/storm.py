@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from bench.servers import (
     Server,
     running,
 )
+from bench.shapes import SHAPES
 from rig.processes import Busy, processor_seconds
 
 SCRIPT = Path(__file__).with_name("storm.lua")
@@ -34,6 +36,8 @@ CONNECTIONS = (64, 256)
 WARM_UP_SECONDS = 2
 SECONDS_UNTIL_COUNTED = 5
 NOTHING = Counts(0, 0)
+ASKED = ("alike", "file", "common", "mixed")
+"""Shapes that are measured beside each other, the first of them bare MACs with the headers of the others."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Measured:
     lost: int  # answers that the counters do not know of; below 0: counted, but not answered
     lost_rows: int  # the same for the access log
     foreign: float  # how many of the processors others used meanwhile
-    shape: str = "bare"  # what was asked: see storm.lua
+    shape: str = "bare"  # what was asked: see shapes.py
 
 
 class Storm:
@@ -89,6 +93,7 @@ class Storm:
         now = Busy.now()
         foreign = now.seconds - busy.seconds - sum(spent) - generator_time - (time.process_time() - own)
         answers = int(told["answers"]) - int(told["refused"])
+        paid_for = max(answers or int(told["answers"]), 1)  # all are refused where none is a phone's
         counted = self._settled(answers if on.server.counts else 0, before) - before
         return Measured(
             server=on.server.name,
@@ -100,8 +105,8 @@ class Storm:
             p95=told["p95"],
             p99=told["p99"],
             slowest=told["slowest"],
-            server_time=spent[0] / max(answers, 1) * 1e6,
-            database_time=spent[1] / max(answers, 1) * 1e6 if on.server.counts else 0,
+            server_time=spent[0] / paid_for * 1e6,
+            database_time=spent[1] / paid_for * 1e6 if on.server.counts else 0,
             refused=int(told["refused"]),
             broken=int(told["broken"]),
             lost=answers - counted.requests if on.server.counts else 0,
@@ -124,6 +129,16 @@ class Storm:
                     for connections in CONNECTIONS:
                         results.append(self.load(on, connections))
                         self.tell("storm", results[-1])
+        return results
+
+    def shapes(self, number: int) -> list[Measured]:
+        """The service, asked for bare MACs and for files in turn, so many times."""
+        results = []
+        with running(SERVICE, self.data.url) as on:
+            self.warm_up(on, shape="mixed")
+            for turn in range(number):
+                for shape in ASKED[:: -1 if turn % 2 else 1]:
+                    results.append(self.tell(shape, self.load(on, CONNECTIONS[0], shape=shape)))
         return results
 
     def hot_location(self, number: int) -> list[Measured]:
@@ -210,7 +225,7 @@ def wrk(
     assert program
     command = [program, "-t1", f"-c{connections}", f"-d{int(seconds + drain + 0.999)}s", "--timeout=30s"]
     command += ["-s", str(SCRIPT), f"http://127.0.0.1:{port}/", "--", str(macs), str(seconds)]
-    command += ["close" if close else "keep", shape]
+    command += ["close" if close else "keep", *chain.from_iterable(SHAPES[shape])]
     before = _time_of_children()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -18,10 +18,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench import against, api, bounds, imports, keys, machine, report
+from bench import against, api, bounds, imports, keys, machine, micro, report
 from bench.data import Data
 from bench.servers import ALL, service_environment
-from bench.storm import CONNECTIONS, Storm
+from bench.storm import ASKED, CONNECTIONS, Storm
 from rig import ROOT
 from rig.nginx import program
 
@@ -33,6 +33,8 @@ BESIDE: dict[str, Callable[[Data, argparse.Namespace, "tqdm[Any]"], dict[str, li
     "imports": lambda data, options, progress: imports.measure(data, options.rounds, options.rows, progress),
 }
 """Two ways to the same end, in turn: the name of each way, and what it cost round by round."""
+MICRO = "micro"
+"""What a request costs in Python alone, which needs no server; with `--against`, beside another build."""
 
 
 def main() -> None:
@@ -44,7 +46,9 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=600, help="seconds of the soak (600; 0 leaves it out)")
     parser.add_argument("--tries", type=int, default=7, help="of each list and bulk call (7)")
     parser.add_argument("--rows", type=int, default=50_000, help="of the file that is imported (50,000)")
-    parser.add_argument("--only", nargs="+", choices=BESIDE, help="measure these alone, and print their bounds")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*BESIDE, MICRO], help="measure these alone, and print their bounds"
+    )
     parser.add_argument("--report", action="store_true", help="write the report again, without measuring")
     parser.add_argument("--against", metavar="COMMIT", help="measure a commit beside this one instead")
     options = parser.parse_args()
@@ -53,6 +57,9 @@ def main() -> None:
         return
     if options.devices < 20_000:
         parser.error("--devices must be at least 20,000")
+    if options.only == [MICRO]:
+        print(measure_micro(options))
+        return
     look_for_programs()
     if INSIDE not in os.environ:
         start_server("bench")
@@ -114,13 +121,15 @@ def measure(options: argparse.Namespace) -> None:
 
     few = max(options.rounds // 2, 1)
     steps = options.rounds * len(ALL) * len(CONNECTIONS) + few * (3 + 4) + 2 * len(list(api.queries(data))) + 5
-    steps += len(BESIDE) * 2 * (options.rounds + 1)
+    steps += len(BESIDE) * 2 * (options.rounds + 1) + (options.rounds + 1) + few * len(ASKED)
     with tqdm(total=steps + bool(options.soak), desc="Measuring", unit="", file=sys.stderr) as progress:
         storm = Storm(data, options.seconds, progress)
         done("rounds", [asdict(one) for one in storm.rounds(options.rounds)])
         data.vacuum()
         done("lists", [asdict(one) for one in api.lists(data, options.tries, progress)])
         done("bulk", [asdict(one) for one in api.bulk(data, options.tries, progress)])
+        done("shapes", [asdict(one) for one in storm.shapes(few)])
+        done(MICRO, micro.measure({"now": ROOT}, options.rounds, progress))
         for part, measure_part in BESIDE.items():
             done(part, measure_part(data, options, progress))
         done("hot", [asdict(one) for one in storm.hot_location(few)])
@@ -135,10 +144,22 @@ def measure_only(options: argparse.Namespace) -> None:
     """Two ways to the same end beside each other, without the rest and without a report."""
     data = Data(os.environ["DATABASE_URL"], options.devices)
     data.prepare(service_environment(data.url))
-    total = len(options.only) * 2 * (options.rounds + 1)
+    parts = [part for part in options.only if part != MICRO]
+    total = len(parts) * 2 * (options.rounds + 1)
     with tqdm(total=total, desc="Measuring", unit="", file=sys.stderr) as progress:
-        figures = {part: BESIDE[part](data, options, progress) for part in options.only}
+        figures = {part: BESIDE[part](data, options, progress) for part in parts}
     print("\n".join(map(str, bounds.beside(figures))))
+    if MICRO in options.only:
+        print(measure_micro(options))
+
+
+def measure_micro(options: argparse.Namespace) -> str:
+    """What a request costs in Python alone, of this build or of two."""
+    builds = {"now": ROOT}
+    if options.against:
+        builds["before"] = against.checkout(options.against)
+    with tqdm(total=options.rounds + 1, desc="Measuring", unit="", file=sys.stderr) as progress:
+        return micro.table(micro.measure(builds, options.rounds, progress))
 
 
 def machine_facts(data: Data) -> dict[str, Any]:

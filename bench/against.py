@@ -21,16 +21,16 @@ import psycopg
 from psycopg import sql
 from tqdm import tqdm
 
-from bench import timing
+from bench import micro, timing
 from bench.api import BULK
 from bench.data import LOGIN_OPERATOR, LOGIN_RESELLER, PASSWORD, Data, random_macs
 from bench.servers import SERVICE, Running, Server, running, service_environment
-from bench.storm import CONNECTIONS, Measured, Storm, wrk
+from bench.shapes import TITLES
+from bench.storm import ASKED, CONNECTIONS, Measured, Storm, wrk
 from rig import ROOT
 from rig.clients import Integrator
 
 FIGURES = ROOT / "var/bench/against.json"
-SHAPES = ("bare", "file", "common", "mixed")
 FLOOD = 32  # connections that ask for files of no phone
 PHONES = 4  # connections of phones beside them
 
@@ -43,7 +43,7 @@ def measure(options: Any) -> None:
     folder = checkout(options.against)
     before = Server("before", f"commit {options.against}", drain=8, logs=True, folder=folder)
     with tqdm(
-        total=options.rounds * 13 + 2 * options.tries, desc="Measuring", unit="", file=sys.stderr
+        total=options.rounds * 13 + 1 + 2 * options.tries, desc="Measuring", unit="", file=sys.stderr
     ) as progress:
         data = (
             Data(_database("bench_now"), options.devices),
@@ -59,8 +59,10 @@ def measure(options: Any) -> None:
             values |= _calls(data[0], (now, then), options.tries, progress)
             for name, one, on in zip(("now", "before"), data, (now, then), strict=True):
                 values |= timing.measure(one, on, name, options.tries)
-    FIGURES.write_text(json.dumps({"options": vars(options), "values": values}, indent=1))
-    print(table(values))
+        in_one_process = micro.measure({"now": ROOT, "before": before.folder}, options.rounds, progress)
+    figures = {"options": vars(options), "values": values, "micro": in_one_process}
+    FIGURES.write_text(json.dumps(figures, indent=1))
+    print(f"{table(values)}\n\n{micro.table(in_one_process)}")
 
 
 def checkout(commit: str) -> Path:
@@ -106,7 +108,7 @@ def _storms(storms: Sequence[Storm], builds: Sequence[Running], rounds: int) -> 
             one = storm.load(on, CONNECTIONS[0], shape="nobody")
             _note(values, f"{name} nobody", storm.tell("nobody", one))
         _, storm, on = pairs[0]
-        for shape in SHAPES:
+        for shape in ASKED[:: -1 if number % 2 else 1]:
             _note(values, f"now {shape}", storm.tell(shape, storm.load(on, CONNECTIONS[0], shape=shape)))
         alone = storm.load(on, PHONES)
         with _flood(on, storm):
@@ -198,8 +200,8 @@ def table(values: Values) -> str:
         for what in ("service", "database"):
             row(f"processor time of the {what}, {connections} connections", *(f"{b}: {what} us" for b in both))
     row("requests of no phone a second", "now nobody: a second", "before nobody: a second")
-    for shape in SHAPES[1:]:
-        row(f"{shape} / bare", f"now {shape}: a second", "now bare: a second")
+    for shape in ASKED[1:]:
+        row(f"{TITLES[shape]} / {TITLES[ASKED[0]]}", f"now {shape}: a second", f"now {ASKED[0]}: a second")
     row("a phone's p95 beside a flood of requests of no phone / alone", "now beside: p95", "now alone: p95")
     for name in [name for name in values if name.startswith("now ") and name.endswith(": ms")]:
         row(name.removeprefix("now ").removesuffix(": ms") + ", time", name, "before" + name[3:])

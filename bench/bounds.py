@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.plot import Figures, rounds_of
 from bench.servers import FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
-from bench.storm import CONNECTIONS
+from bench.shapes import TITLES
+from bench.storm import ASKED, CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def rows(figures: Figures) -> list[Row]:
             lambda number: f"{number:.2f}",
             less=True,
         ),
+        *_shapes(figures),
         _counts(figures),
         *beside(figures),
     ]
@@ -116,6 +118,23 @@ def rows(figures: Figures) -> list[Row]:
         found = [one for one in figures["bulk"] if one["title"] == title]
         table.append(_ms_row(f"bulk {title} of 5,000, all indexes present", (1000, 500), found))
     return table
+
+
+def _shapes(figures: Figures) -> list[Row]:
+    """Redirects a second of files against those of bare MACs with the same headers, if they were measured."""
+    asked = figures.get("shapes", [])
+    own = {shape: [one["a_second"] for one in asked if one["shape"] == shape] for shape in ("file", "common")}
+    bare = [one["a_second"] for one in asked if one["shape"] == ASKED[0]]
+    return [
+        _row(
+            f"redirects/s, {TITLES[shape]} against bare MAC",
+            ((0.9,), (1.0,)),
+            [[a / b for a, b in zip(found, bare, strict=True)]],
+            lambda number: f"{number:.2f}",
+        )
+        for shape, found in own.items()
+        if found
+    ]
 
 
 def beside(figures: Figures) -> list[Row]:
@@ -136,6 +155,7 @@ def beside(figures: Figures) -> list[Row]:
 def _counts(figures: Figures) -> Row:
     new = figures.get("new", {"keep": [], "close": []})
     loads = [*figures["rounds"], *figures.get("hot", []), *new["keep"], *new["close"]]
+    loads += figures.get("shapes", [])
     loads += [figures["soak"]["load"]] if "soak" in figures else []
     own = [one for one in loads if one["server"] in ("service", "behind_nginx")]
     answers = sum(one["answers"] for one in own)

@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib as mpl
 
 from bench.servers import FASTAPI_ORM, FASTAPI_STATEMENT, NGINX_FIXED, PLAIN, SERVICE, Server
+from bench.shapes import TITLES
+from bench.storm import ASKED
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -24,9 +26,10 @@ def rounds_of(figures: Figures, server: Server, connections: int, attribute: str
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Redirects a second on the left, what each costs on the right."""
+    """Redirects a second on the left, what each costs beside it, and files on the right if they were measured."""
     plt.rcParams.update({"font.size": 9, "axes.titlesize": 9})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+    panels = 3 if "shapes" in figures else 2
+    figure, (left, right, *last) = plt.subplots(1, panels, figsize=(5.5 * panels, 3.6), layout="constrained")
     order = [NGINX_FIXED, SERVICE, FASTAPI_STATEMENT, FASTAPI_ORM, PLAIN][::-1]
     names = [server.title.replace(" (", "\n(").replace(" + one", "\n+ one") for server in order]
     height, shades = 0.38, {64: "#9db8d9", 256: "#2f5d94"}
@@ -75,7 +78,32 @@ def draw(figures: Figures, path: Path) -> None:
     right.set_xlim(right=max(a + b for a, b in zip(python, database, strict=True)) * 1.12)
     right.set_title("Processor time for a redirect, microseconds (64 connections)", loc="left")
     right.legend(loc="upper right", frameon=False, fontsize=8)
-    for axes in (left, right):
+    for axes in last:
+        _draw_shapes(figures, axes)
+    for axes in (left, right, *last):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130, metadata={"Software": None})
     plt.close(figure)
+
+
+def _draw_shapes(figures: Figures, axes: Any) -> None:
+    """Answers a second to bare MACs and to files, from the top in the order of the table."""
+    found = [[one["a_second"] for one in figures["shapes"] if one["shape"] == shape] for shape in ASKED[::-1]]
+    middles = [statistics.median(values) for values in found]
+    errors = [
+        [middle - min(values) for middle, values in zip(middles, found, strict=True)],
+        [max(values) - middle for middle, values in zip(middles, found, strict=True)],
+    ]
+    axes.barh(range(len(found)), middles, 0.6, xerr=errors, color="#9db8d9", ecolor="#444", capsize=2)
+    for place, (middle, values) in enumerate(zip(middles, found, strict=True)):
+        axes.annotate(
+            f"{middle:,.0f}",
+            (max(values), place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(range(len(found)), [TITLES[shape].replace(", ", ",\n") for shape in ASKED[::-1]])
+    axes.set_xlim(right=max(map(max, found)) * 1.2)
+    axes.set_title("Answers a second to files (64 connections)", loc="left")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from bench import plot
+from bench import micro, plot
 from bench.bounds import rows
 from bench.data import LOGIN_OPERATOR
 from bench.plot import Figures, rounds_of
 from bench.servers import ALL
-from bench.storm import CONNECTIONS
+from bench.shapes import TITLES
+from bench.storm import ASKED, CONNECTIONS
 
 mpl.use("Agg")
 
@@ -28,7 +29,8 @@ KINDS = {
 def write(figures: Figures) -> None:
     """Write the report and its plot."""
     plot.draw(figures, HERE / "RESULTS.png")
-    parts = [_head(figures), _must_hold(figures), _storm(figures), _hot_and_new(figures), _soak(figures)]
+    parts = [_head(figures), _must_hold(figures), _storm(figures), _shapes(figures), _hot_and_new(figures)]
+    parts += [_soak(figures), _micro(figures)]
     parts += [_lists(figures), _bulk(figures), _beside(figures), _method(figures)]
     (HERE / "RESULTS.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 
@@ -95,6 +97,44 @@ def _storm(figures: Figures) -> str:
         f"{statistics.median(foreign):.2f} cores meanwhile (at most {max(foreign):.2f}).",
     ]
     return "\n".join(lines)
+
+
+def _shapes(figures: Figures) -> str:
+    if "shapes" not in figures:
+        return ""
+    lines = [
+        "## Files that phones ask for",
+        "",
+        _text(
+            "A phone asks for its MAC, for a file with its MAC in the name, or for a file of its whole model,",
+            "where the User-Agent tells the MAC. Some files of the three makers are no phone's, such as firmware:",
+            "they get 404, and wait while phones do. All requests have the headers of these makers' phones;",
+            f"{CONNECTIONS[0]} connections, one kind of request after the other in each round.",
+        ),
+        "",
+        "| request | answers/s | of bare MACs | p50 ms | p99 ms | processor time, us | counts off by |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [[one for one in figures["shapes"] if one["shape"] == shape] for shape in ASKED]
+    for shape, own in zip(ASKED, rows, strict=True):
+        ratios = [one["a_second"] / bare["a_second"] for one, bare in zip(own, rows[0], strict=True)]
+        off = sum(abs(one["lost"]) + abs(one["lost_rows"]) for one in own)
+        lines.append(
+            f"| {TITLES[shape]} | {_range([one['a_second'] for one in own])} | {_range(ratios, 2)}"
+            f" | {_range([one['p50'] for one in own], 1)} | {_range([one['p99'] for one in own], 1)}"
+            f" | {_range([one['server_time'] + one['database_time'] for one in own])} | {off} |"
+        )
+    return "\n".join(lines)
+
+
+def _micro(figures: Figures) -> str:
+    if "micro" not in figures:
+        return ""
+    paragraph = _text(
+        "Door, batcher and reply in one process, on a transport that sends nothing and a database that finds all",
+        'phones at once: processor time of a request. `make bench ARGS="--only micro"` measures it alone.',
+    )
+    return f"## In one process\n\n{paragraph}\n\n{micro.table(figures['micro'])}"
 
 
 def _hot_and_new(figures: Figures) -> str:

@@ -160,15 +160,25 @@ def temporary_cluster(settings: Sequence[str] = ()) -> Iterator[Cluster]:
     try:
         yield cluster.create()
     finally:
-        ignore_signals()
-        cluster.stop()
-        shutil.rmtree(home, ignore_errors=True)
+        with signals_ignored():
+            cluster.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
-def ignore_signals() -> None:
-    """Nothing may keep a clean-up from its end, not even a second Ctrl-C."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)
+@contextlib.contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Nothing may keep a clean-up from its end, not even a second Ctrl-C.
+
+    As before behind it: a process that is started inherits what is ignored, and could not be told to stop.
+    """
+    before = {
+        signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def server_programs() -> Path:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rig import HOST
 
@@ -62,7 +63,7 @@ def send(signum: signal.Signals, *pids: int) -> None:
             os.kill(pid, signum)
 
 
-def end(process: subprocess.Popen[bytes], *, first: signal.Signals = signal.SIGTERM, patience: float = 25) -> None:
+def end(process: subprocess.Popen[Any], *, first: signal.Signals = signal.SIGTERM, patience: float = 25) -> None:
     """End a process of ours: by this signal, after `patience` seconds by SIGKILL."""
     for signum, seconds in ((first, patience), (signal.SIGKILL, 5.0)):
         if process.poll() is None:

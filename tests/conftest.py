@@ -3,6 +3,7 @@
 import fcntl
 import itertools
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -269,6 +270,15 @@ def _middleware_is_loaded_once() -> Iterator[None]:
         monkeypatch.setattr(ClientHandler, "load_middleware", load_once)
         yield
     setting_changed.disconnect(forget)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """What a test leaves ignored, the processes of later tests inherit: they could not be told to stop."""
+    told_to_stop = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(signum) for signum in told_to_stop]
+    yield
+    assert [signal.getsignal(signum) for signum in told_to_stop] == before
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.clients import NO_ANSWER, TOO_LATE, Integrator, Phones
-from rig.postgresql import Cluster, ignore_signals, temporary_cluster
+from rig.postgresql import Cluster, signals_ignored, temporary_cluster
 from rig.processes import wait_for
 from rig.service import Service, environment, manage
 
@@ -266,5 +266,5 @@ def site(*, quick: bool) -> Iterator[Site]:
             yield made
         finally:
             if made._replica is not None:
-                ignore_signals()
-                made._replica.stop()
+                with signals_ignored():
+                    made._replica.stop()

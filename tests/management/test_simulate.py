@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rig import ROOT
+from rig.processes import end
 
 
 class RedirectService(BaseHTTPRequestHandler):
@@ -52,4 +53,4 @@ def test_devices_are_simulated_and_boot(service: str):
                 connection.request("GET", "/api/v1/license", headers={"Authorization": f"Basic {login}"})
                 assert b"101780235059664" in connection.getresponse().read()
         finally:
-            process.terminate()
+            end(process)

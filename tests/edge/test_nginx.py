@@ -178,6 +178,7 @@ def check_error(answer: Answer, status: int, words: str) -> None:
     assert answer.status == status, answer.body
     assert answer.headers["Content-Type"] == "application/json"
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    assert answer.headers["Cache-Control"] == "no-store"
     assert list(answer.told) == ["description"]
     assert words in answer.told["description"]
 

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group as StaffRole
 from django.contrib.auth.models import Permission
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -344,6 +344,14 @@ def test_housekeeping_prunes_what_is_too_old(cast: Cast, settings: Settings, mon
     assert (Entry.objects.count(), EntryObject.objects.count(), EntryGroup.objects.count()) == (1, 2, 2)
     call_command("housekeeping", stdout=out)
     assert "Audit log: 0 entries deleted\n" in out.getvalue()
+
+
+def test_no_command_empties_it(cast: Cast) -> None:
+    make_device(cast.provider)
+    entries = Entry.objects.count()
+    with pytest.raises(CommandError, match="it would empty the audit log"):
+        call_command("flush", interactive=False)
+    assert Entry.objects.count() == entries > 0
 
 
 def test_auditlogs_own_table_is_not_made(db: None):

@@ -29,7 +29,6 @@ from devices.search import OWN_ATTRIBUTES, matching
 from locations.models import Location
 from redirect.db.search import contains
 
-PAIRS = 6  # of digits in a MAC
 LONGEST_TEXT = 2_000
 MACS_LOOKED_AT = 10
 ROWS_SHOWN = 10
@@ -45,10 +44,9 @@ def whole_mac(text: str) -> str | None:
     >>> whole_mac("00a0.c914.c829"), whole_mac("0:a0:c9:14:c8:29"), whole_mac("C9:14")
     ('00A0C914C829', '00A0C914C829', None)
     """
-    text = text.strip()
-    pairs = text.split("-" if "-" in text else ":")
-    if len(pairs) == PAIRS:
-        text = ":".join(pair.zfill(2) for pair in pairs)  # arp prints them without leading zeros
+    text = mac.with_plain_separators(text.strip())
+    if not re.search(r"\s", text):
+        text = mac.with_all_zeros(text) or text
     digits = re.sub(r"[:._\s-]", "", text).upper()
     asked_for = shapes.look(f"/{text}".encode(errors="replace"))
     return asked_for.mac if asked_for else digits if mac.mentioned_in(text) == [digits] else None
@@ -56,7 +54,7 @@ def whole_mac(text: str) -> str | None:
 
 def part_of_mac(text: str) -> str | None:
     """The digits of a text that may be a part of a MAC in any spelling; None for other texts."""
-    return mac.fragment(re.sub(r"[._\s]", "", text))
+    return mac.fragment(re.sub(r"[._\s]", "", mac.with_plain_separators(text)))
 
 
 def macs_in(text: str) -> list[str]:

@@ -31,6 +31,14 @@ RESERVED = "{} is reserved: no device has a MAC of zeros only, or one whose firs
 _FRAGMENT = re.compile(r"[:-]*[0-9A-F][0-9A-F:-]*", re.ASCII | re.IGNORECASE)
 
 
+# What word processors and Asian keyboards make of - and of :
+_SEPARATORS = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-")
+    | dict.fromkeys("\u2236\ua789\uff1a", ":")
+)
+_OCTETS = re.compile(rf"(?<![\w:-]){_HEX}{{1,2}}([:-])(?:{_HEX}{{1,2}}\1){{4}}{_HEX}{{1,2}}(?![\w:-])")
+
+
 class InvalidMAC(ValueError):
     """A text that is no MAC address of a device. ``str()`` is a sentence for a person."""
 
@@ -86,6 +94,26 @@ def display(mac: str) -> str:
     return f"{mac[:2]}:{mac[2:4]}:{mac[4:6]}:{mac[6:8]}:{mac[8:10]}:{mac[10:]}"
 
 
+def with_plain_separators(text: str) -> str:
+    """With - and : in the place of the dashes and colons that look like them. For people's texts."""
+    return text.translate(_SEPARATORS)
+
+
+def with_all_zeros(text: str) -> str | None:
+    """The normalized MAC of six octets that are all written without leading zeros, as arp prints them, or None.
+
+    Where one octet has its leading zero, an octet of one digit has lost another digit.
+
+    >>> with_all_zeros("0:90:8f:ab:1:e"), with_all_zeros("00:90:8f:ab:01:e")
+    ('00908FAB010E', None)
+    """
+    found = _OCTETS.search(text)
+    octets = found[0].split(found[1]) if found else []
+    if not octets or any(len(octet) == 2 and octet[0] == "0" for octet in octets):
+        return None
+    return "".join(octet.zfill(2) for octet in octets).upper()
+
+
 def fragment(text: str) -> str | None:
     """Return the digits to look for in kept MACs when a search text may be part of one, else None.
 
@@ -106,6 +134,7 @@ def mentioned_in(text: str) -> list[str]:
     >>> mentioned_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
     ['00A0C914C829', '00A0C914C830']
     """
+    text = with_plain_separators(text)
     for no_mac in (_UUID, _OF_A_MODEL, _NUMBER):
         text = no_mac.sub(" ", text)
     return list(dict.fromkeys(re.sub(r"[^0-9A-F]", "", found[0].upper()) for found in _ANYWHERE.finditer(text)))

@@ -14,16 +14,12 @@ from devices import mac
 
 ADVICE = "Write it with colons, such as 00:A0:C9:14:C8:29, which stay a text, or format the column as text first."
 
-_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"))
-_COLONS = str.maketrans(dict.fromkeys("\u2236\ua789\uff1a", ":"))
 # A number in the spelling of a text: whole, or with a fraction, or with an exponent; with a decimal point or
 # comma.
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[Ee][+-]?\d{1,3})?", re.ASCII)
 _TWELVE = re.compile("[0-9A-Fa-f]{12}")
 _LIKE_A_NUMBER = re.compile("[1-9][0-9]{11}")
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,' ]\d{3}){2,}", re.ASCII)
-# Octets whose leading zero is missing.
-_SHORT_OCTETS = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{1,2}([:-])(?:[0-9A-Fa-f]{1,2}\1){4}[0-9A-Fa-f]{1,2}(?![\w:-])")
 
 
 class Reading(NamedTuple):
@@ -99,11 +95,10 @@ def _whole(text: str) -> int | None:
 
 
 def _mentioned(text: str) -> list[str]:
-    text = text.translate(_DASHES).translate(_COLONS)
     if found := mac.mentioned_in(text):
         return found
-    if short := _SHORT_OCTETS.search(text):
-        return ["".join(octet.zfill(2) for octet in short[0].split(short[1])).upper()]
+    if short := mac.with_all_zeros(mac.with_plain_separators(text)):
+        return [short]
     return mac.mentioned_in("".join(text.split()))
 
 

@@ -73,8 +73,8 @@ def read(data: bytes, sheet: str | None = None) -> Sheet:
         raise Unreadable(f"The file is larger than {MOST_BYTES // 1_000_000} MB. Split it.")
     if data.startswith(_WORKBOOKS):
         workbook = open_workbook(data, sheet)
-        places, ignored = _header(workbook.rows)
-        lines = _lines(_from_workbook(workbook.rows), places, in_workbook=True)
+        places, ignored, _ = _header(workbook.rows)
+        lines = _lines(_from_workbook(workbook.rows), places)
         return Sheet(ignored, workbook.expected, lines, workbook.sheet, workbook.others)
     for beginning, kind in _OTHERS.items():
         if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
@@ -85,12 +85,13 @@ def read(data: bytes, sheet: str | None = None) -> Sheet:
         raise Unreadable(f"A csv file has no sheets: leave out the name “{sheet[:80]}”.")
     file = CsvFile(data)
     rows = iter(file)
-    places, ignored = _header(rows)
-    return Sheet(ignored, file.expected, _lines(_from_csv(rows, file, places["mac"]), places, in_workbook=False))
+    places, ignored, width = _header(rows)
+    lines = _lines(_from_csv(rows, file, places["mac"]), places, width)
+    return Sheet(ignored, file.expected, lines)
 
 
-def _header(rows: Rows) -> tuple[dict[str, int], list[str]]:
-    """The places of the columns, and the names of others; a title may stand above."""
+def _header(rows: Rows) -> tuple[dict[str, int], list[str], int]:
+    """The places of the columns, the names of others, and how many there are; a title may stand above."""
     first: list[str] = []
     for _, cells in islice(rows, ROWS_ABOVE):
         names = [normalize(cell) if isinstance(cell, str) else "" for cell in cells]
@@ -103,7 +104,7 @@ def _header(rows: Rows) -> tuple[dict[str, int], list[str]]:
             raise Unreadable(f"The column {twice} stands in the first line twice.") from twice
         if places:
             taken = set(places.values())
-            return places, [name for place, name in enumerate(names) if name and place not in taken]
+            return places, [name for place, name in enumerate(names) if name and place not in taken], len(names)
     if not first:
         raise Unreadable("The file is empty.")
     raise Unreadable(
@@ -122,12 +123,15 @@ def _from_workbook(rows: Rows) -> Rows:
     yield from rows
 
 
-def _lines(rows: Rows, places: dict[str, int], *, in_workbook: bool) -> Iterator[Line]:
-    count = 0
+def _lines(rows: Rows, places: dict[str, int], width: int | None = None) -> Iterator[Line]:
+    """`width`: the columns of a csv file, in which a text with a separator reaches beyond the last."""
+    count, in_workbook = 0, width is None
     for number, cells in rows:
         found = [cells[places[name]] if places.get(name, len(cells)) < len(cells) else "" for name in COLUMNS]
         (mac, group, location, description), problems = zip(*map(_text, COLUMNS, found), strict=True)
         problem = next(filter(None, problems), "")
+        if width and width - 1 in places.values():  # else it is a column that means nothing that goes on
+            problem = problem or _beyond(cells[width:])
         if not (mac or group or location or description or problem):
             continue
         count += 1
@@ -137,6 +141,13 @@ def _lines(rows: Rows, places: dict[str, int], *, in_workbook: bool) -> Iterator
         yield Line(number, mac, group, location, description, is_number, in_workbook, problem)
     if not count:
         raise Unreadable("The file has a line with the names of the columns, and no rows below it.")
+
+
+def _beyond(cells: list[str]) -> str:
+    """A sentence about what stands behind the last column."""
+    if text := next(filter(None, map(normalize, cells)), ""):
+        return f"Behind the last column stands “{text[:40]}”. Write a text that holds the separator in quotes."
+    return ""
 
 
 # --- Cells to texts -------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Page(NamedTuple):
     first_column: int
     merged: Sequence[tuple[int, int, int]]  # first row, last row, column of the value
     no_text: Mapping[
-        tuple[int, int], dict[str, str]
+        tuple[int, int], dict[str, str] | str
     ]  # what stands in a cell whose value the library does not give
 
 

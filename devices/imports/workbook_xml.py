@@ -18,10 +18,13 @@ MOST_ROWS = 1 << 20  # of a sheet of Excel
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _XLSX_SIGNS = re.compile(rb"""<(?:\w+:)?f[\s/>]|\st\s*=\s*["']e["']""")
-_ODS_SIGNS = re.compile(rb"""formula\s*=|number-rows-spanned\s*=|value-type\s*=\s*["'](?:error|boolean)""")
+_ODS_SIGNS = re.compile(
+    rb"""formula\s*=|number-rows-spanned\s*=|value-type\s*=\s*["'](?:error|boolean|percentage|currency)"""
+)
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
-Cells = dict[tuple[int, int], dict[str, str]]
+_VALUES = {"value", "date-value", "time-value"}
+Cells = dict[tuple[int, int], dict[str, str] | str]
 
 
 class Malformed(Exception):
@@ -176,13 +179,17 @@ class _Ods:
                 self.kind = "error"
             elif "boolean" in kinds:
                 self.kind, self.value = "boolean", named.get("boolean-value", "").upper()
-            elif "formula" in named and not kinds:
+            elif "formula" in named and (not kinds or ("string" not in kinds and not _VALUES & named.keys())):
                 self.kind = "formula"
+            elif kinds & {"percentage", "currency"}:
+                self.kind = "shown"
+            elif "formula" in named and "float" in kinds:
+                self.kind = "truth"
             if (spanned := _count(named.get("number-rows-spanned"))) > 1:
                 self.merged.append((self.row, self.row + spanned - 1, self.column))
 
     def text(self, text: str) -> None:
-        if self.kind == "error":
+        if self.kind in ("error", "shown", "truth"):
             self.value += text
 
     def end(self, tag: str) -> None:
@@ -194,13 +201,25 @@ class _Ods:
             case "table-row":
                 self.row += self.rows
             case "table-cell" | "covered-table-cell":
-                if self.kind:
-                    shown = self.value.strip()[:20]
+                if cell := self.cell():
                     for row in range(self.row, self.row + min(self.rows, 100_001)):
                         for column in range(self.column, min(self.column + self.columns, 100)):
-                            self.found[row, column] = {"is": self.kind, "text": shown}
+                            self.found[row, column] = cell
                 self.kind = ""
                 self.column += self.columns
+
+    def cell(self) -> dict[str, str] | str | None:
+        """The cell that ends, if its value is not what calamine gives."""
+        shown = self.value.strip()[:20]
+        match self.kind:
+            case "":
+                return None
+            case "shown":
+                return shown  # 500 % is not 5
+            case "truth":  # LibreOffice makes a number of one that came from .xlsx, and shows TRUE
+                return None if not shown or re.search(r"\d", shown) else {"is": "boolean", "text": shown.upper()}
+            case kind:
+                return {"is": kind, "text": shown}
 
 
 def _count(text: str | None) -> int:

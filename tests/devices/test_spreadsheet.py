@@ -52,6 +52,14 @@ def test_a_csv_file_in_any_dress(data: bytes) -> None:
     assert lines_of(data) == [Line(2, "00908F00000A", "Acme", "https://a.example/", "Lobby")]
 
 
+def test_a_text_that_reaches_beyond_the_last_column_is_a_problem_of_its_row() -> None:
+    """Else a part of it would be taken, and the rest lost without a word."""
+    data = b'mac,group,description\n00908F00000A,Acme,Lobby, 2nd floor\n00908F00000B,Acme,"Lobby, left",, \n'
+    broken, good = lines_of(data)
+    assert broken.problem.startswith("Behind the last column stands “2nd floor”.")
+    assert (good.description, good.problem) == ("Lobby, left", "")
+
+
 def test_a_hint_of_the_separator_is_obeyed() -> None:
     assert lines_of(b"sep=;\r\nmac;group\r\n00908F00000A;A,B\r\n") == [Line(3, "00908F00000A", "A,B", "", "")]
 

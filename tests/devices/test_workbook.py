@@ -200,6 +200,26 @@ def test_an_ods_file_is_read_alike() -> None:
     ]
 
 
+def test_what_an_ods_file_shows_is_no_id() -> None:
+    """LibreOffice makes a number of a truth value that came from an .xlsx file, and shows TRUE."""
+    number = 'office:value-type="{}" office:value="{}"'
+    data = ods_of(
+        Phones=ods_row(*HEADER)
+        + ods_row(A, ('table:formula="of:=TRUE()" ' + number.format("float", 1), "<text:p>TRUE</text:p>"))
+        + ods_row(B, (number.format("percentage", 5), "<text:p>500%</text:p>"))
+        + ods_row(C, ('table:formula="of:=2+3" ' + number.format("float", 5), "<text:p>5</text:p>"))
+        + ods_row("00908F00000D", "Acme", ('table:formula="of:=[.B3]" office:value-type="float"', ""))
+    )
+    lines = lines_of(data)
+    assert [line.group for line in lines] == ["TRUE", "500%", "5", "Acme"]
+    assert [line.problem[:49] for line in lines] == [
+        "The spreadsheet program took the group for a trut",
+        "",
+        "",
+        "The location is a formula without a result: the p",
+    ]
+
+
 def test_a_strict_file_is_read() -> None:
     data = xlsx_of(rows_of(["mac", "group"], [A, "Acme"]), main=STRICT_MAIN, relations=STRICT_RELATIONS)
     assert [line[:3] for line in lines_of(data)] == [(2, A, "Acme")]

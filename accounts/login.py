@@ -144,6 +144,24 @@ def check_code(user: User, code: str, address: str, *, completes_login: bool) ->
     raise CodeRefused(told) if told else LoginFailed
 
 
+def log_in_by_provider(user: User, address: str, *, code_follows: bool) -> None:
+    """Count the login of a user whom an OpenID provider has logged in; `code_follows` as for `log_in`.
+
+    Raises TooManyAttempts for a source over its limit, and LoginFailed for a user who is blocked or not active.
+    """
+    source = source_of(address)
+    _admit(source, None)
+    complete = not (code_follows and second_factors.of(user))
+    if user.is_active and _record_success(user, source, complete=complete):
+        if complete:
+            LOGINS.labels("right").inc()
+        return
+    with transaction.atomic():
+        record_failed_login(user, User, "the user is blocked, or not active")
+    LOGINS.labels("failed").inc()
+    raise LoginFailed
+
+
 def admit(address: str) -> None:
     """Count an attempt from `address` as those to log in are; raises TooManyAttempts for one too many."""
     _admit(source_of(address), None)

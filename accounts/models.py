@@ -19,6 +19,7 @@ from accounts.scope import ScopedQuerySet
 from accounts.second_factors import RecoveryCode as RecoveryCode  # tables in modules of their own
 from accounts.second_factors import SecondFactor as SecondFactor
 from accounts.staff_tables import PasswordLink as PasswordLink
+from accounts.staff_tables import StaffIdentity as StaffIdentity
 from redirect.db.texts import NormalizedCharField
 
 LOGIN_PATTERN = r"^[A-Za-z0-9._@+-]+\Z"

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -13,10 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
 
+from accounts import oidc
 from desk import dashboard, forgotten
 from desk import search as find
 from desk.login import DuePasswordForm, LoginForm, OwnPasswordForm
 from desk.second_factor import SecondFactorPages, is_enough, let_in
+from desk.single_sign_on import SingleSignOnPages
 
 
 class _LoginView(LoginView):
@@ -26,7 +29,7 @@ class _LoginView(LoginView):
         return let_in(self.request, form.get_user(), self.get_success_url())
 
 
-class DeskSite(SecondFactorPages, forgotten.ForgottenPages, UnfoldAdminSite):
+class DeskSite(SecondFactorPages, forgotten.ForgottenPages, SingleSignOnPages, UnfoldAdminSite):
     """The admin site of support staff."""
 
     site_url = None  # the service has no other site
@@ -40,6 +43,8 @@ class DeskSite(SecondFactorPages, forgotten.ForgottenPages, UnfoldAdminSite):
             path("password_due/", self.password_due, name="password_due"),
             path("password_forgotten/", self.password_forgotten, name="password_forgotten"),
             path("password_new/", self.password_new, name="password_new"),
+            path("single_sign_on/", self.single_sign_on, name="single_sign_on"),
+            path("single_sign_on/back/", self.single_sign_on_back, name="single_sign_on_back"),
             path("second_factor/", self.admin_view(self.second_factor), name="second_factor"),
             path("second_factor/add/", self.second_factor_add, name="second_factor_add"),
             path("second_factor/code/", self.second_factor_code, name="second_factor_code"),
@@ -63,7 +68,7 @@ class DeskSite(SecondFactorPages, forgotten.ForgottenPages, UnfoldAdminSite):
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         context = {**self.each_context(request), "title": "Log in", "app_path": request.get_full_path()}
-        context |= {"forgotten": forgotten.is_offered()}
+        context |= {"forgotten": forgotten.is_offered(), "provider": settings.OIDC_NAME if oidc.is_on() else ""}
         view = _LoginView.as_view(
             authentication_form=self.login_form,
             template_name="admin/login.html",

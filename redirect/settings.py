@@ -415,6 +415,15 @@ STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", default="optional").lower()
 if STAFF_SECOND_FACTOR not in ("required", "optional"):
     raise ImproperlyConfigured(f"STAFF_SECOND_FACTOR={STAFF_SECOND_FACTOR} must be required or optional.")
 SECOND_FACTOR_KEYS = fernet_keys("SECOND_FACTOR_KEYS") if env.str("SECOND_FACTOR_KEYS", default="") else []
+# The OpenID provider by which staff log in, and how they are found here. Without it there is no such way.
+OIDC_ISSUER = https_address("OIDC_ISSUER", or_http=False)
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+    raise ImproperlyConfigured("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_BIND_BY_EMAIL = flag("OIDC_BIND_BY_EMAIL", default=False)
+OIDC_SECOND_FACTOR_TRUSTED = flag("OIDC_SECOND_FACTOR_TRUSTED", default=False)
 STAFF_SESSION_HOURS = number("STAFF_SESSION_HOURS", 8, least=1)
 STAFF_SESSION_IDLE_MINUTES = number("STAFF_SESSION_IDLE_MINUTES", 30, least=1)
 SESSION_COOKIE_AGE = STAFF_SESSION_HOURS * 3600

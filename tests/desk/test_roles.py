@@ -62,6 +62,7 @@ def make_colleague(role: str, **attributes: Any) -> User:
 
 # From the least of the roles that see a page; everybody above does too. "open": no login is asked.
 ORDER = {"open": WHO, "staff": WHO[:5], "reader": WHO[:4], "agent": WHO[:3], "lead": WHO[:2], "operator": WHO[:1]}
+NOT_THERE = "off"
 NOBODY = "nobody at all"  # the page exists for the look's sake, and refuses everybody
 
 PAGES = {
@@ -73,6 +74,8 @@ PAGES = {
     "password_due": "open",
     "password_forgotten": "open",
     "password_new": "open",
+    "single_sign_on": NOT_THERE,  # but where a provider is configured: see test_single_sign_on.py
+    "single_sign_on_back": NOT_THERE,
     "second_factor": "staff",
     "second_factor_add": "staff",
     "second_factor_code": "open",
@@ -234,7 +237,9 @@ def test_who_sees_a_page(browsers: dict[str, Client], cast: Cast, page: str, set
         address += "?app_label=accounts&model_name=user&field_name=group"
     for who, browser in browsers.items():
         answer = browser.post(address) if page in POSTED else browser.get(address)
-        if who in ("tenant", "nobody") and PAGES[page] != "open":
+        if PAGES[page] == NOT_THERE:
+            assert answer.status_code == 404, who
+        elif who in ("tenant", "nobody") and PAGES[page] != "open":
             # Whatever it is, they are sent to the door.
             assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/admin/login/"), who
         elif who in ORDER.get(PAGES[page], ()):

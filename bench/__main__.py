@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench import against, api, bounds, imports, keys, machine, micro, report
+from bench import against, api, bounds, imports, keys, machine, micro, report, webhooks
 from bench.data import Data
 from bench.servers import ALL, service_environment
 from bench.storm import ASKED, CONNECTIONS, Storm
@@ -30,6 +30,9 @@ PROGRAMS = {"wrk": "wrk", "nginx": "nginx"}
 INSIDE = "BENCH_HAS_ITS_SERVER"
 BESIDE: dict[str, Callable[[Data, argparse.Namespace, "tqdm[Any]"], dict[str, list[float]]]] = {
     "keys": lambda data, options, progress: keys.measure(data, options.rounds, progress),
+    "webhooks": lambda data, options, progress: webhooks.measure(
+        data, options.rounds, options.seconds, options.events, progress
+    ),
     "imports": lambda data, options, progress: imports.measure(data, options.rounds, options.rows, progress),
 }
 """Two ways to the same end, in turn: the name of each way, and what it cost round by round."""
@@ -46,6 +49,7 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=600, help="seconds of the soak (600; 0 leaves it out)")
     parser.add_argument("--tries", type=int, default=7, help="of each list and bulk call (7)")
     parser.add_argument("--rows", type=int, default=50_000, help="of the file that is imported (50,000)")
+    parser.add_argument("--events", type=int, default=10_000, help="of webhooks, delivered beside phones (10,000)")
     parser.add_argument(
         "--only", nargs="+", choices=[*BESIDE, MICRO], help="measure these alone, and print their bounds"
     )

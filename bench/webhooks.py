@@ -1,0 +1,136 @@
+"""What webhooks cost phones: redirects a second with a thousand subscriptions, and the p99 beside deliveries.
+
+The worker runs all the time, with subscriptions and without, and has nothing left to do when a load begins. What
+is delivered goes to nginx; phones ask at a steady rate then: a saturated machine tells nothing of waits.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tqdm import tqdm
+
+from bench.data import Data
+from bench.servers import FILES, NGINX, SERVICE, Running, running, service_environment
+from bench.storm import CONNECTIONS, Storm
+from rig import service
+from rig.clients import Phones
+from rig.nginx import Nginx
+from rig.processes import end, free_port, wait_for
+from rig.service import manage
+
+SUBSCRIPTIONS = 1_000
+RATE = 300.0  # phones a second, beside deliveries
+PATIENCE = 1_200  # seconds
+
+SUBSCRIBE = """
+from accounts.models import Group
+from webhooks import secrets
+from webhooks.models import Webhook
+groups = list(Group.objects.order_by("pk").values_list("pk", flat=True))
+secret = secrets.encrypt(secrets.new())
+Webhook.objects.bulk_create(
+    Webhook(group_id=groups[n % len(groups)], url="{url}", secret=secret, events=["device.failing"], enabled=False)
+    for n in range({number})
+)
+"""
+# What phones that are redirected never cause, so that the log is read and nothing is sent.
+ONE = "UPDATE webhooks_webhook SET enabled = (id = (SELECT min(id) FROM webhooks_webhook))"
+SWITCH = "UPDATE webhooks_webhook SET enabled = %s, paused_until = NULL, leased_until = NULL"
+HAPPEN = """
+INSERT INTO webhooks_delivery
+    (webhook_id, key, event, mac, data, created_at, state, attempts, next_attempt, last_problem)
+SELECT (SELECT min(id) FROM webhooks_webhook), gen_random_uuid(), 'device.claimed',
+       lpad(to_hex(n), 12, '0'), '{}', now(), 'Pending', 0, now(), ''
+FROM generate_series(1, %s) n
+"""
+LEFT = "SELECT count(*) FROM webhooks_delivery WHERE state = 'Pending'"
+UNREAD = """
+SELECT (SELECT count(*) FROM audit_entry WHERE untold_from IS NOT NULL)
+     + (SELECT count(*) FROM webhooks_readmark WHERE read_to < (SELECT max(id) FROM devices_access))
+"""
+NO_MARK = "SELECT count(*) FROM webhooks_readmark"
+FORGET = "DELETE FROM webhooks_delivery; DELETE FROM webhooks_webhook; DELETE FROM webhooks_told"
+
+
+def measure(data: Data, rounds: int, seconds: float, events: int, progress: "tqdm[Any]") -> dict[str, list[float]]:
+    """Redirects a second and p99 in ms, round by round, in turn on the same service; a first round does not count.
+
+    `events` are delivered in all rounds together.
+    """
+    figures: dict[str, list[float]] = {"subscribed": [], "unsubscribed": [], "beside": [], "alone": []}
+    variables = service_environment(data.url) | {"WEBHOOK_LOOPBACK": "on", "WEBHOOK_PORTS": "1-65535"}
+    port = free_port()
+    receiver = Nginx(FILES / "hooks", NGINX.format(workers=1, port=port, answer="return 204;", upstream=1), port)
+    try:
+        manage(variables, "shell", "-c", SUBSCRIBE.format(url=f"http://127.0.0.1:{port}/", number=SUBSCRIPTIONS))
+        with running(SERVICE, data.url) as on, service.jobs(variables, FILES / "jobs.log"):
+            storm = Storm(data, seconds, progress)
+            storm.warm_up(on)
+            took = 0.0
+            for number in range(rounds + 1):
+                ways = ("subscribed", "unsubscribed")[:: -1 if number % 2 else 1]
+                found = {way: _redirects(storm, on, way == "subscribed") for way in ways}
+                progress.update()
+                if number % 2:
+                    found["alone"] = _alone(data, on, took)
+                found["beside"], took = _beside(data, on, -(-events // rounds))
+                if number % 2 == 0:
+                    found["alone"] = _alone(data, on, took)
+                progress.update()
+                for way, value in found.items() if number else ():
+                    figures[way].append(value)
+                progress.write(
+                    "webhooks  " + ", ".join(f"{w} {v:,.1f}" for w, v in found.items()), file=sys.stderr
+                )
+    finally:
+        end(receiver.process)
+        with data.connect() as connection:
+            connection.execute(FORGET)
+    return figures
+
+
+def _redirects(storm: Storm, on: Running, subscribed: bool) -> float:
+    """Redirects a second while all subscriptions are enabled, or none."""
+    data = storm.data
+    with data.connect() as connection:
+        connection.execute(SWITCH, [subscribed])
+    wait_for(lambda: data.one(UNREAD) == 0 and data.one(NO_MARK) == subscribed, PATIENCE)
+    measured = storm.load(on, CONNECTIONS[0])
+    wait_for(lambda: data.one(UNREAD) == 0, PATIENCE)  # what comes next is not to pay for this
+    return measured.a_second
+
+
+def _beside(data: Data, on: Running, events: int) -> tuple[float, float]:
+    """The p99 of phones in ms while so many events are delivered, and how many seconds that took."""
+    with data.connect() as connection:
+        connection.execute(HAPPEN, [events])
+        connection.execute(ONE)
+    began = time.monotonic()
+    p99 = asyncio.run(_ask(data, on, lambda: data.one(LEFT) == 0))
+    took = time.monotonic() - began
+    with data.connect() as connection:
+        connection.execute("DELETE FROM webhooks_delivery")
+    return p99, took
+
+
+def _alone(data: Data, on: Running, seconds: float) -> float:
+    """The same for so many seconds, while nothing is delivered."""
+    until = time.monotonic() + seconds
+    return asyncio.run(_ask(data, on, lambda: time.monotonic() >= until))
+
+
+async def _ask(data: Data, on: Running, is_over: Callable[[], bool]) -> float:
+    macs = data.macs.read_text()
+    load = Phones(on.port, [macs[n : n + 12] for n in range(0, min(len(macs), 240_000), 12)], rate=RATE).start()
+    deadline = time.monotonic() + PATIENCE
+    while not await asyncio.to_thread(is_over):
+        if time.monotonic() > deadline:
+            sys.exit("The events are not delivered.")
+        await asyncio.sleep(0.2)
+    await load.stop()
+    if set(load.statuses()) != {302}:
+        sys.exit(f"Phones were not redirected: {load.statuses()}")
+    return load.slowest(0.99) * 1000

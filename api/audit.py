@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.models import ApiKey, Group, User
 from accounts.permissions import Action
 from api import filters
+from api.alerts import AlertSerializer
 from api.devices import DeviceSerializer
 from api.filter_grammar import Value
 from api.generics import DetailView, ListView
@@ -28,7 +29,7 @@ from audit.visibility import concerning, objects_visible_to, visible_to
 from devices import mac
 from devices.models import Device
 from locations.models import Location
-from webhooks.models import Webhook
+from webhooks.models import Alert, Webhook
 
 # By the name on the wire; rows of other models are support staff's affair.
 OBJECT_TYPES = {
@@ -38,6 +39,7 @@ OBJECT_TYPES = {
     "Location": Location,
     "Device": Device,
     "Webhook": Webhook,
+    "Alert": Alert,
 }
 SERIALIZERS = {
     "Group": GroupSerializer,
@@ -46,6 +48,7 @@ SERIALIZERS = {
     "Location": LocationSerializer,
     "Device": DeviceSerializer,
     "Webhook": WebhookSerializer,
+    "Alert": AlertSerializer,
 }
 # A column's name on the wire is the one that its resource has; these stand in no answer.
 NAMES = {
@@ -132,7 +135,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         return self.reader.is_operator or group_id in self.reader.groups_in_scope
 
     def get_objectType(self, entry: Entry) -> str:
-        """Group, User, Key, Location, Device or Webhook; the operator also sees StaffRole."""
+        """Group, User, Key, Location, Device, Webhook or Alert; the operator also sees StaffRole."""
         return kind_of(entry)
 
     def get_object(self, entry: Entry) -> str | None:

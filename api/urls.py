@@ -7,6 +7,7 @@ from django.urls import URLPattern, path, re_path, register_converter
 
 from api import (
     accesses,
+    alerts,
     audit,
     devices,
     docs,
@@ -121,6 +122,8 @@ urlpatterns = [
     *api("webhooks/<int:id>/test", webhook_actions.WebhookTestView, "webhook-test"),
     *api("webhooks/<int:id>/deliveries", webhooks.DeliveriesView, "webhook-deliveries"),
     *api("webhooks/<int:id>/deliveries/<int:delivery>/replay", webhook_actions.ReplayView, "webhook-replay"),
+    *api("alerts", alerts.AlertsView, "alerts"),
+    *api("alerts/<int:id>", alerts.AlertView, "alert"),
     # The manual's examples say /user: the same views.
     *api("user", users.UsersView, "users-alias"),
     *api("user/me", users.OwnUserView, "own-user-alias"),

@@ -76,13 +76,13 @@ class Events(fields.TextArray):
     item_name = "event"
     problem = f"Must be one of {', '.join(EventType.values)}."
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, help_text: str = EVENTS, **kwargs: Any) -> None:
         items = {"type": "string", "enum": list(EventType.values)}
         super().__init__(
             max_length=20,
             required=False,
             allow_null=True,
-            help_text=EVENTS,
+            help_text=help_text,
             schema={"items": items},
             **kwargs,
         )

@@ -25,6 +25,7 @@ PAGES = (
     ("Customers", (
         ("Groups", "corporate_fare", "admin:accounts_group_changelist", "accounts.view_group"),
         ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
+        ("Alerts", "mail", "admin:webhooks_alert_changelist", "webhooks.view_alert"),
         ("API keys", "key", "admin:accounts_apikey_changelist", "accounts.view_apikey"),
     )),
     ("Device management", (

@@ -1,4 +1,4 @@
-"""Certificates of devices that end soon, as far as the service knows them: those of webhooks are told, once each.
+"""Certificates of devices that end soon, as far as the service knows them: told once each, to who subscribes.
 
 Known is what a device last showed when it was asked (`tls_cert_get`), and what `certify` has installed.
 """
@@ -45,7 +45,7 @@ class Known(NamedTuple):
 def turn() -> None:
     """Tell of certificates that end soon or have ended, to those who want to know."""
     subscribers = Subscribers([EventType.CERTIFICATE_EXPIRING])
-    if not subscribers.webhooks:
+    if not subscribers:
         return
     now = timezone.now()
     ending = {known.key: known for known in _known(subscribers.groups) if known.not_after <= now + SOON}
@@ -63,8 +63,8 @@ def turn() -> None:
                 "fingerprint": known.fingerprint,
                 "time": told_time(now),
             }
-            for webhook in subscribers.of(EventType.CERTIFICATE_EXPIRING, now, [known.group_id]):
-                messages.append(Message(webhook, EventType.CERTIFICATE_EXPIRING, known.mac, data))
+            for subscriber in subscribers.of(EventType.CERTIFICATE_EXPIRING, now, [known.group_id]):
+                messages.append(Message(subscriber, EventType.CERTIFICATE_EXPIRING, known.mac, data))
         put(messages)
 
 

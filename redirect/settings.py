@@ -180,6 +180,8 @@ WEBHOOK_RETRIES = seconds("WEBHOOK_RETRIES", "5,30,120,600,1800,3600,7200,14400,
 # Where mail goes out: smtp://user:password@host:port, smtp+tls://… or smtp+ssl://… None: no mail is sent.
 EMAIL_URL = env.str("EMAIL_URL", default="")
 vars().update(environ.Env.email_url_config(EMAIL_URL or "dummymail://"))
+if EMAIL_URL.startswith("smtp"):
+    EMAIL_BACKEND = "webhooks.smtp.Backend"  # with a deadline for each mail
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="phone-redirect-service@localhost")
 

@@ -36,7 +36,7 @@ from management.drivers.base import File
 from management.models import Credential, Endpoint, Operation, OperationState
 from rig.service import environment, manage
 from webhooks import secrets as webhook_secrets
-from webhooks.models import TEST, Delivery, Webhook
+from webhooks.models import TEST, Alert, Delivery, Webhook
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
 PASSWORD = "correct horse 7 battery"
@@ -169,6 +169,11 @@ def make_webhook(group: Group, url: str = "http://127.0.0.1:1/", **attributes: A
     webhook = Webhook.objects.create(group=group, url=url, secret=webhook_secrets.encrypt(SECRET), **attributes)
     Delivery.objects.create(webhook=webhook, event=TEST, data={})
     return webhook
+
+
+def make_alert(group: Group, **attributes: Any) -> Alert:
+    """An alert that sends to an address of nobody."""
+    return Alert.objects.create(group=group, **{"addresses": ["noc@acme.example"]} | attributes)
 
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -1,4 +1,5 @@
-"""From the audit log to deliveries: what was done to devices, for each webhook that may see it and wants to.
+"""From the audit log to deliveries and notices: what was done to devices, for each webhook and alert that may see
+it and wants to.
 
 An entry is written in the transaction of its change, and says itself how far it was told (`untold_from`). So no
 event is lost and none is told twice, in whatever order transactions commit. A device's entries have the order of
@@ -41,14 +42,12 @@ def tell_next() -> bool:
             return False
         subscribers = Subscribers()
         rest = None
-        if subscribers.webhooks and entry.event == Event.CLAIM_SUSPECTED:
+        if subscribers and entry.event == Event.CLAIM_SUSPECTED:
             put(list(_alerts(entry, subscribers)))
-        elif subscribers.webhooks and entry.content_type == ContentType.objects.get_by_natural_key(
-            "devices", "device"
-        ):
+        elif subscribers and entry.content_type == ContentType.objects.get_by_natural_key("devices", "device"):
             rest = _tell(entry, subscribers)
         Entry.objects.filter(pk=entry.pk).update(untold_from=rest)
-        if not subscribers.webhooks:  # nor for those behind it
+        if not subscribers:  # nor for those behind it
             untold.filter(pk__lte=entry.pk + PIECE).update(untold_from=None)
     return True
 
@@ -76,12 +75,12 @@ def _type_of(entry: Entry, each: EntryObject) -> EventType | None:
 
 
 def _messages(entry: Entry, each: EntryObject, event: EventType, subscribers: Subscribers) -> Iterable[Message]:
-    """What each webhook is told of an object: of a move its own side only."""
+    """What each subscriber is told of an object: of a move its own side only."""
     owner = each.group_id if each.group_id is not None else entry.group_id
     target = entry.other_group_id if event is EventType.MOVED else None
     _, location = (entry.changes or {}).get("location", (None, None))
-    for webhook in subscribers.of(event, entry.timestamp, (owner, target)):
-        scope = subscribers.scope_of(webhook)
+    for subscriber in subscribers.of(event, entry.timestamp, (owner, target)):
+        scope = subscribers.scope_of(subscriber)
         data: dict[str, Any] = {"mac": macs.display(mac_of(each.number))}
         if event is EventType.MOVED:
             data |= {"fromGroupId": owner if owner in scope else None}
@@ -91,7 +90,7 @@ def _messages(entry: Entry, each: EntryObject, event: EventType, subscribers: Su
         if event in (EventType.CLAIMED, EventType.LOCATION_CHANGED):
             data["locationId"] = location
         data["time"] = told_time(entry.timestamp)
-        yield Message(webhook, event, mac_of(each.number), data)
+        yield Message(subscriber, event, mac_of(each.number), data)
 
 
 def _alerts(entry: Entry, subscribers: Subscribers) -> Iterable[Message]:
@@ -100,5 +99,5 @@ def _alerts(entry: Entry, subscribers: Subscribers) -> Iterable[Message]:
     data = {name: found.get(name) for name in ("first", "last", "consecutive", "foreign", "sent")}
     data = {"groupId": entry.group_id} | data | {"time": told_time(entry.timestamp)}
     event = EventType.CLAIM_SUSPECTED
-    for webhook in subscribers.of(event, entry.timestamp, [entry.group_id]):
-        yield Message(webhook, event, None, data)
+    for subscriber in subscribers.of(event, entry.timestamp, [entry.group_id]):
+        yield Message(subscriber, event, None, data)

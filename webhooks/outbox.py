@@ -1,10 +1,12 @@
-"""Where events wait: a delivery for each webhook, written in the transaction in which the event is known.
+"""Where events wait: a delivery for each webhook, and for each alert a notice that sums up what is alike; written
+in the transaction in which the event is known.
 
-The number of statements depends neither on that of events nor on that of webhooks.
+The number of statements depends neither on that of events nor on that of webhooks and alerts.
 """
 
 import json
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,49 +17,58 @@ from django.utils import timezone
 
 from accounts.models import Group
 from redirect.db.arrays import table_of_rows
-from webhooks.models import DeliveryState, EventType, Webhook
+from webhooks.models import Alert, DeliveryState, EventType, Webhook
+
+EXAMPLES = 10  # of a notice: what a mail can name one by one
+
+Subscriber = Webhook | Alert
 
 
 class Subscribers:
-    """The enabled webhooks that want some types of events, each with the groups whose events it may see."""
+    """The enabled webhooks and alerts that want some types of events, each with the groups whose events it may
+    see. False if there are none.
+    """
 
     def __init__(self, events: Collection[EventType] = tuple(EventType)) -> None:
-        enabled = Webhook.objects.filter(enabled=True).select_related("group").order_by("pk")
-        self.webhooks = [each for each in enabled if not each.events or not set(events).isdisjoint(each.events)]
-        owners = [webhook.group_id for webhook in self.webhooks]
+        enabled: list[Subscriber] = [
+            *Webhook.objects.filter(enabled=True).select_related("group").order_by("pk"),
+            *Alert.objects.filter(enabled=True).order_by("pk"),
+        ]
+        self._all = [each for each in enabled if any(each.wants(event) for event in events)]
+        owners = [each.group_id for each in self._all]
         below = Group.objects.filter(reseller__in=owners).values_list("reseller_id", "pk") if owners else ()
         self._scopes: dict[int, set[int]] = {pk: {pk} for pk in owners}
         for reseller, pk in below:
             self._scopes[reseller].add(pk)
-        self._of_group: dict[int, list[Webhook]] = {}
-        for webhook in self.webhooks:
-            for pk in self._scopes[webhook.group_id]:
-                self._of_group.setdefault(pk, []).append(webhook)
+        self._of_group: dict[int, list[int]] = {}  # places in `_all`
+        for place, each in enumerate(self._all):
+            for pk in self._scopes[each.group_id]:
+                self._of_group.setdefault(pk, []).append(place)
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
 
     @property
     def groups(self) -> set[int]:
-        """The groups of whose events at least one webhook may see some."""
+        """The groups of whose events at least one of them may see some."""
         return set(self._of_group)
 
-    def scope_of(self, webhook: Webhook) -> set[int]:
-        """The groups whose events a webhook may see."""
-        return self._scopes[webhook.group_id]
+    def scope_of(self, subscriber: Subscriber) -> set[int]:
+        """The groups whose events it may see."""
+        return self._scopes[subscriber.group_id]
 
-    def of(self, event: str, moment: datetime, group_ids: Iterable[int | None]) -> list[Webhook]:
-        """Those who are told of an event of these groups: not of what is older than the webhook."""
-        may_see = {each.pk: each for pk in group_ids if pk is not None for each in self._of_group.get(pk, ())}
-        return [
-            webhook
-            for _, webhook in sorted(may_see.items())
-            if (not webhook.events or event in webhook.events) and webhook.created_at <= moment
-        ]
+    def of(self, event: str, moment: datetime, group_ids: Iterable[int | None]) -> list[Subscriber]:
+        """Those who are told of an event of these groups: not of what is older than the subscription."""
+        places = {place for pk in group_ids if pk is not None for place in self._of_group.get(pk, ())}
+        may_see = (self._all[place] for place in sorted(places))
+        return [each for each in may_see if each.wants(event) and each.created_at <= moment]
 
 
 @dataclass(frozen=True)
 class Message:
-    """An event, as one webhook is told of it."""
+    """An event, as one webhook or alert is told of it."""
 
-    webhook: Webhook
+    subscriber: Subscriber
     event: EventType
     mac: str | None  # 12 digits; None: not about a device
     data: dict[str, Any]
@@ -76,13 +87,18 @@ def told_time(moment: datetime) -> str:
 
 
 def put(messages: Sequence[Message]) -> None:
-    """Write the deliveries, in this order."""
+    """Write the deliveries, in this order, and the notices."""
+    _put_deliveries([each for each in messages if isinstance(each.subscriber, Webhook)])
+    _put_notices([each for each in messages if isinstance(each.subscriber, Alert)])
+
+
+def _put_deliveries(messages: Sequence[Message]) -> None:
     if not messages:
         return
     kinds: dict[str, Any] = dict.fromkeys(("webhook_id", "number"), "bigint")
     kinds |= dict.fromkeys(("key", "event", "mac", "data"), "text")
     rows = [
-        (each.webhook.pk, number, _new_key(), each.event.value, each.mac, json.dumps(each.data))
+        (each.subscriber.pk, number, _new_key(), each.event.value, each.mac, json.dumps(each.data))
         for number, each in enumerate(messages)
     ]
     source, parameters = table_of_rows(kinds, rows)
@@ -96,6 +112,39 @@ def put(messages: Sequence[Message]) -> None:
             f" FROM {source} ORDER BY number",
             [now, DeliveryState.PENDING.value, now, *parameters],
         )
+
+
+def _put_notices(messages: Sequence[Message]) -> None:
+    """One notice for each alert and type of event, however many events there are."""
+    alike: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+    for each in messages:
+        alike[each.subscriber.pk, each.event.value].append(each.data)
+    if not alike:
+        return
+    kinds: dict[str, Any] = dict.fromkeys(("alert_id", "number"), "bigint")
+    kinds |= dict.fromkeys(("event", "details", "first_at", "last_at"), "text")
+    rows = []
+    for (alert_id, event), some in alike.items():
+        times = [data["time"] for data in some]
+        moments = [as_text(datetime.fromisoformat(text)) for text in (min(times), max(times))]
+        rows.append((alert_id, len(some), event, json.dumps(_details(some)), *moments))
+    source, parameters = table_of_rows(kinds, rows)
+    cast = "::jsonb" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO webhooks_notice"  # noqa: S608 - names, no value
+            " (alert_id, event, number, details, first_at, last_at, created_at)"
+            f" SELECT alert_id, event, number, details{cast}, {time_of('first_at')}, {time_of('last_at')}, %s"
+            f" FROM {source} ORDER BY alert_id, event",
+            [connection.ops.adapt_datetimefield_value(timezone.now()), *parameters],
+        )
+
+
+def _details(some: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How many there are of each group and of each outcome, and some as examples."""
+    groups = Counter(data.get("groupId") or data.get("fromGroupId") or data.get("toGroupId") for data in some)
+    outcomes = Counter(data["outcome"] for data in some if "outcome" in data)
+    return {"groups": list(groups.items()), "outcomes": list(outcomes.items()), "examples": some[:EXAMPLES]}
 
 
 def _new_key() -> str:

@@ -2,7 +2,7 @@
 
 Phones wait for none of it: the log is read behind them from a mark on, piece by piece. The transaction that writes
 the events of a piece moves the mark behind it, so no row is passed over and none is told of twice, whatever is
-killed. While no webhook wants these events nothing is read and no mark is kept.
+killed. While no webhook or alert wants these events nothing is read and no mark is kept.
 """
 
 import time
@@ -78,11 +78,11 @@ class Piece:
         """Tell of a row those who may see the group and want to know."""
         data = {"mac": macs.display(row.mac), "groupId": group_id} | more
         data |= {"address": row.address, "path": row.path, "time": told_time(row.time)}
-        for webhook in self.subscribers.of(event, row.time, [group_id]):
-            self.messages.append(Message(webhook, event, row.mac, data))
+        for subscriber in self.subscribers.of(event, row.time, [group_id]):
+            self.messages.append(Message(subscriber, event, row.mac, data))
 
     def is_followed(self, row: Row) -> bool:
-        """Whether any webhook wants to know if the device fails, or when it is redirected again."""
+        """Whether anything wants to know if the device fails, or when it is redirected again."""
         of_these = (EventType.FAILING, EventType.RECOVERED)
         return any(self.subscribers.of(event, row.time, [row.group_id]) for event in of_these)
 
@@ -100,7 +100,7 @@ def tell_next() -> bool:
     if not is_enabled and not is_marked:
         return False
     subscribers = Subscribers(EVENTS)
-    if not subscribers.webhooks:
+    if not subscribers:
         if is_marked:
             _stop()
         return False
@@ -127,10 +127,11 @@ def _told_before() -> bool:
 
 
 def _state() -> tuple[bool, bool]:
-    """Whether there is any webhook to be told, and whether there is a mark."""
+    """Whether there is any webhook or alert to be told, and whether there is a mark."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM webhooks_webhook WHERE enabled),"
+            "SELECT EXISTS (SELECT 1 FROM webhooks_webhook WHERE enabled)"
+            " OR EXISTS (SELECT 1 FROM webhooks_alert WHERE enabled),"
             " EXISTS (SELECT 1 FROM webhooks_readmark)"
         )
         is_enabled, is_marked = cursor.fetchone()
@@ -138,7 +139,7 @@ def _state() -> tuple[bool, bool]:
 
 
 def _begin(until: int) -> None:
-    """Read from here on, and what came since a webhook may have been made; it is told of nothing that is older."""
+    """Read from here on, and what came since a subscription may have been made; none is told of older ones."""
     now = timezone.now()
     oldest = Access.objects.filter(time__gte=now - BEGIN_BEFORE, pk__lte=until).aggregate(pk=Min("pk"))["pk"]
     read_to = until if oldest is None else oldest - 1

@@ -14,9 +14,9 @@ OWN, WHOLE = "own", "whole"  # Told's key: of the group's own devices, of a rese
 
 
 def turn() -> None:
-    """Look at the quotas of the groups of which a webhook wants to know it."""
+    """Look at the quotas of the groups of which a webhook or alert wants to know it."""
     subscribers = Subscribers([EventType.QUOTA_NEAR])
-    if not subscribers.webhooks:
+    if not subscribers:
         return
     now = timezone.now()
     groups = Group.objects.filter(pk__in=integers(sorted(subscribers.groups))).select_related("reseller")
@@ -37,6 +37,6 @@ def turn() -> None:
                 "withProviders": quota.whole,
                 "time": told_time(now),
             }
-            for webhook in subscribers.of(EventType.QUOTA_NEAR, now, [quota.group_id]):
-                messages.append(Message(webhook, EventType.QUOTA_NEAR, None, data))
+            for subscriber in subscribers.of(EventType.QUOTA_NEAR, now, [quota.group_id]):
+                messages.append(Message(subscriber, EventType.QUOTA_NEAR, None, data))
         put(messages)

@@ -13,13 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Level, User
-from webhooks import events, secrets, sender
+from webhooks import events, mails, secrets, sender
 from webhooks.models import Delivery, DeliveryState, Webhook
 from webhooks.sender import Outcome
 
@@ -120,7 +118,7 @@ def _keep_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome) -> boo
         if outcome.status == GONE or failed_long:
             reason = "The receiver answered 410 (gone)." if outcome.status == GONE else "Nothing arrived for long."
             health |= {"enabled": False, "disabled_reason": reason}
-            transaction.on_commit(lambda: _mail(webhook, reason, outcome))
+            _mail(webhook, reason, outcome)
     _keep(webhook, **health)
     delivery.save(
         update_fields=["attempts", "last_status", "last_problem", "state", "finished_at", "next_attempt"]
@@ -138,19 +136,14 @@ def _keep(webhook: Webhook, **values: object) -> None:
 
 def _mail(webhook: Webhook, reason: str, outcome: Outcome) -> None:
     """Tell the Administrators of the group that the webhook was switched off."""
-    users = User.objects.filter(group=webhook.group_id, permission_level=Level.ADMINISTRATOR, is_active=True)
-    addresses = sorted({user.email for user in users if user.email})
     text = (
         f"The webhook {webhook.pk} of {webhook.group} was switched off: {reason}\n\n"
         f"Address: {webhook.url}\nLast problem: {outcome.problem}\n\n"
         f"What was not delivered is kept. Correct the receiver, then enable the webhook:\n"
         f'PUT /api/v1/webhooks/{webhook.pk} {{"enabled": true}}\n'
     )
-    try:
-        for address in addresses:
-            send_mail(f"Webhook {webhook.pk} was switched off", text, None, [address])
-    except OSError as error:  # of which SMTPException is one
-        logger.warning("webhook %s: no mail about its end: %s", webhook.pk, error)
+    subject = f"{webhook.group}: webhook {webhook.pk} was switched off"
+    mails.put(mails.administrators_of(webhook.group_id), subject, text)
 
 
 def forget_old() -> int:

@@ -2,9 +2,20 @@
 
 from django.apps import apps
 
-from desk.admin import accesses, audit, certificates, devices, groups, keys, locations, roles, users
+from desk.admin import accesses, alerts, audit, certificates, devices, groups, keys, locations, roles, users
 
 if apps.is_installed("management"):
     from desk.admin import management  # noqa: F401 - its tables are registered by that
 
-__all__ = ["accesses", "audit", "certificates", "devices", "groups", "keys", "locations", "roles", "users"]
+__all__ = [
+    "accesses",
+    "alerts",
+    "audit",
+    "certificates",
+    "devices",
+    "groups",
+    "keys",
+    "locations",
+    "roles",
+    "users",
+]

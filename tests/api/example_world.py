@@ -18,7 +18,7 @@ from devices.models import Access, AccessStatus, Device, Import, ImportState, Ou
 from locations.models import Location
 from tests.api import managed_world
 from webhooks import secrets
-from webhooks.models import Delivery, Webhook
+from webhooks.models import Alert, Delivery, Webhook
 
 PASSWORD = "correct horse 7"  # of the example
 LISTED = ("00908F9D8992", "00908F9D8993")
@@ -35,10 +35,11 @@ def make() -> User:
     _imports()
     managed_world.make()
     _webhooks()
+    _alerts()
     # The ids above were given by hand: the next ones must not be among them.
     with connection.cursor() as cursor:
         models: list[type[Model]] = [Group, User, ApiKey, Location, Device, Entry, Access, Import]
-        models += [*managed_world.MODELS, Webhook, Delivery]
+        models += [*managed_world.MODELS, Webhook, Delivery, Alert]
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
     return administrator
@@ -164,6 +165,18 @@ def _webhooks() -> None:
         last_problem="The receiver answers 500.",
         created_at=SHOWN,
         next_attempt=SHOWN + timedelta(seconds=5),
+    )
+
+
+def _alerts() -> None:
+    Alert.objects.create(
+        id=3,
+        group_id=1,
+        events=["device.failing", "device.recovered", "device.first_seen"],
+        time_zone="Europe/Berlin",
+        addresses=["noc@provider.example"],
+        description="For the morning shift",
+        created_at=SHOWN,
     )
 
 

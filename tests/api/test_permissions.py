@@ -23,6 +23,7 @@ from tests.conftest import (
     Api,
     Form,
     make_access,
+    make_alert,
     make_device,
     make_endpoint,
     make_group,
@@ -67,6 +68,7 @@ LEVELS = {
     "operate endpoints":            ("yes           yes       -           yes            yes       -"),
     "administer endpoints":         ("yes           -         -           yes            -         -"),
     "manage webhooks":              ("yes           -         -           yes            -         -"),
+    "manage alerts":                ("yes           -         -           yes            -         -"),
 }  # fmt: skip
 
 # Who is in whose scope; "self" is the caller as a user.
@@ -132,6 +134,7 @@ class Target:
     artefact: int = 900_009
     upload: int = 900_010
     webhook: int = 900_012
+    alert: int = 900_014
     delivery: int = 900_013
 
 
@@ -232,6 +235,10 @@ def of_endpoint(target: Target, base: Target) -> int:
 
 def of_webhook(target: Target, base: Target) -> int:
     return target.webhook
+
+
+def of_alert(target: Target, base: Target) -> int:
+    return target.alert
 
 
 def of_operation(target: Target, base: Target) -> int:
@@ -446,6 +453,12 @@ CASES = [
         "POST", "webhooks/<int:id>/deliveries/<int:delivery>/replay", "manage webhooks", 202, 404,
         path=of_webhook, body=lambda *_: {},
     ),
+    # Alerts.
+    Case("GET", "alerts", "manage alerts", 200),
+    Case("GET", "alerts/<int:id>", "manage alerts", 200, 204, path=of_alert),
+    Case("POST", "alerts", "manage alerts", 201, 403, "groupId", body=lambda t, _: {"groupId": t.group}),
+    Case("PUT", "alerts/<int:id>", "manage alerts", 200, 404, path=of_alert, body=lambda *_: {"hour": 8}),
+    Case("DELETE", "alerts/<int:id>", "manage alerts", 200, 404, path=of_alert),
     # Device management.
     Case("GET", "management/endpoints", "view", 200),
     Case("GET", "management/endpoints/<int:id>", "view", 200, 204, path=of_endpoint),
@@ -612,6 +625,7 @@ def shared_world(shared_rows: None) -> World:
             upload=make_import(group, f"00908FBB{group.pk % 65536:04X}").pk,
             webhook=webhook.pk,
             delivery=webhook.deliveries.get().pk,
+            alert=make_alert(group).pk,
         )
     targets["empty"] = Target(make_group("Empty Phones", reseller).pk)
     targets["strangers_empty"] = Target(make_group("Foreign Empty Phones", stranger).pk)

@@ -15,6 +15,7 @@ from locations.models import Location
 from tests.conftest import (
     Api,
     Cast,
+    make_alert,
     make_device,
     make_endpoint,
     make_group,
@@ -163,6 +164,7 @@ def make_rows(cast: Cast, number: int) -> None:
         make_user(group, Level.MONITOR)
         make_key(group, Level.MONITOR)
         make_webhook(group)
+        make_alert(group)
         make_endpoint(make_device(group, location=make_location(group)))
 
 
@@ -178,6 +180,8 @@ LISTS: list[tuple[str, dict[str, Any]]] = [
     ("/keys", {"filter": "(search~'1',lastAddress='')", "sort": "groupName,-lastUsed"}),
     ("/webhooks", {}),
     ("/webhooks", {"filter": "(search~'o',enabled=true)", "sort": "groupName,-url"}),
+    ("/alerts", {}),
+    ("/alerts", {"filter": "(search~'o',mode='Daily')", "sort": "groupName,-timeZone"}),
     ("/management/endpoints", {}),
     ("/management/endpoints", {"filter": "(driver~'7',loginRefused=false)", "sort": "-baseUrl"}),
     ("/management/endpoints", {"filter": "(locationId=0)"}),

@@ -30,6 +30,7 @@ from tests.conftest import (
     Api,
     Cast,
     Form,
+    make_alert,
     make_device,
     make_endpoint,
     make_group,
@@ -43,7 +44,7 @@ from tests.conftest import (
 from tests.routes import ROUTES
 from tests.simulators.mediant import Mediant
 from tests.simulators.server import Served
-from webhooks.models import Webhook
+from webhooks.models import Alert, Webhook
 
 NEW_PASSWORD = "another horse 8 battery"
 MACS = ["00908F000A01", "00908F000A02"]
@@ -97,6 +98,7 @@ class World:
     endpoint: Endpoint
     upload: Import
     webhook: Webhook
+    alert: Alert
 
 
 @pytest.fixture
@@ -111,7 +113,8 @@ def world(cast: Cast) -> Iterator[World]:
         endpoint = make_endpoint(Device.objects.get(mac=MACS[0]), device.url, allow_http=True)
         upload = make_import(cast.provider, "00908F000C01")
         unused, webhook = make_location(cast.provider), make_webhook(cast.provider)
-        yield World(ada, cast, user, location, unused, key, endpoint, upload, webhook)
+        alert = make_alert(cast.provider)
+        yield World(ada, cast, user, location, unused, key, endpoint, upload, webhook, alert)
 
 
 def new_devices(world: World) -> dict[str, Any]:
@@ -204,6 +207,9 @@ WRITES = [
     Write("DELETE", "webhooks/<int:id>", Event.DELETED, id=lambda w: w.webhook.pk),
     Write("POST", "webhooks/<int:id>/test", Event.CHANGED, id=lambda w: w.webhook.pk),
     Write("POST", "webhooks/<int:id>/deliveries/<int:delivery>/replay", Event.CHANGED, id=lambda w: w.webhook.pk),
+    Write("POST", "alerts", Event.CREATED, lambda w: {"groupId": w.cast.provider.pk}),
+    Write("PUT", "alerts/<int:id>", Event.CHANGED, lambda w: {"hour": 8}, lambda w: w.alert.pk),
+    Write("DELETE", "alerts/<int:id>", Event.DELETED, id=lambda w: w.alert.pk),
     Write("POST", "devices", Event.DEVICES_CREATED, new_devices),
     Write("POST", "devices/remove", Event.DEVICES_REMOVED, lambda w: {"macList": MACS}),
     Write("POST", "devices/move", Event.DEVICES_MOVED, lambda w: {"macList": MACS, "group": w.cast.sibling.pk}),

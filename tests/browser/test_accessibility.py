@@ -34,6 +34,8 @@ PAGES = [
     "/admin/find/?q=00908FDE0001",
     "/admin/devices/device/import/",
     "/admin/accounts/user/add-staff/",
+    "/admin/webhooks/alert/",
+    "/admin/webhooks/alert/add/",
     "/admin/password_change/",
     "/admin/second_factor/add/",
     "/admin/password_forgotten/",

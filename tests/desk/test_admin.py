@@ -30,6 +30,7 @@ from tests.conftest import (
     Api,
     Cast,
     make_access,
+    make_alert,
     make_device,
     make_endpoint,
     make_group,
@@ -39,6 +40,7 @@ from tests.conftest import (
     make_server,
     make_user,
 )
+from webhooks.models import Alert
 
 NEW_PASSWORD = "quiet river 9 lantern"
 GROUPS = "/admin/accounts/group/"
@@ -103,6 +105,7 @@ ROWS: dict[type[Model], Callable[[Group, int], Any]] = {
     User: lambda group, number: make_user(group),
     Location: lambda group, number: make_location(group),
     ApiKey: lambda group, number: make_key(group)[0],
+    Alert: lambda group, number: make_alert(group),
     Device: lambda group, number: make_device(group, location=make_location(group)),
     Access: lambda group, number: make_access(make_device(group)),
     Role: lambda group, number: Role.objects.create(name=f"Role {number}"),

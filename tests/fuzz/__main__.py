@@ -42,6 +42,7 @@ def service(folder: Path, database: str | None) -> Iterator[Service]:
         DJANGO_SUPERUSER_LOGIN=OPERATOR,
         DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         LOG_LEVEL="ERROR",
+        EMAIL_URL="memorymail://",  # alerts can be made
         # The addresses of device management answer; no worker runs, and at this port nothing listens.
         MANAGEMENT_NETWORKS="127.0.0.0/8",
         MANAGEMENT_LOOPBACK="on",
@@ -102,6 +103,7 @@ def fill(operator: Integrator) -> None:
             create("/keys", name="Import", group=provider, permissionLevel="Operator")
             webhook = create("/webhooks", groupId=provider, url="https://hooks.example/phones")
             create(f"/webhooks/{webhook}/test")
+            create("/alerts", groupId=provider, addresses=["noc@provider.example"])
             create(
                 "/management/endpoints",
                 groupId=provider,

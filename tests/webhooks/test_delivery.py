@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from audit.models import Entry
 from tests.conftest import SECRET, Api, Cast, make_user, make_webhook
 from tests.webhooks.receiver import Receiver
-from webhooks import sender, worker
+from webhooks import mails, sender, worker
 from webhooks.models import Delivery, Webhook
 
 
@@ -181,7 +181,6 @@ def test_a_webhook_that_fails_for_long_is_switched_off_and_its_owners_get_mail(
     receiver: Receiver,
     settings: Settings,
     administrator: Api,
-    django_capture_on_commit_callbacks: Any,
 ) -> None:
     settings.WEBHOOK_RETRIES = [1]
     make_user(cast.provider, email="ada@provider.example")
@@ -191,10 +190,10 @@ def test_a_webhook_that_fails_for_long_is_switched_off_and_its_owners_get_mail(
     webhook = make_webhook(
         cast.provider, receiver.url, failing_since=timezone.now() - timedelta(days=1), description="Inventory"
     )
-    with django_capture_on_commit_callbacks(execute=True):
-        deliver(webhook)
-        make_due()
-        deliver(webhook)
+    deliver(webhook)
+    make_due()
+    deliver(webhook)
+    mails.turn()
     shown = administrator.get(f"/webhooks/{webhook.pk}").json()
     assert (shown["enabled"], shown["disabledReason"]) == (False, "Nothing arrived for long.")
     [message] = mail.outbox

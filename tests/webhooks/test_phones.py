@@ -298,7 +298,7 @@ def test_nothing_is_read_for_none(cast: Cast, others: list[str]) -> None:
     boot(make_device(cast.provider, MACS[0]).mac)
     with CaptureQueriesContext(connection) as queries:
         phones.turn()
-    assert len(queries) == (2 if others else 1)
+    assert len(queries) == (3 if others else 1)
     assert not ReadMark.objects.exists()
     late = watch(cast.provider)
     assert told(late) == []

@@ -17,7 +17,7 @@ from devices import access_log, counts, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
-from webhooks import phones
+from webhooks import alerts, mails, phones
 from webhooks import worker as webhooks
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
@@ -59,6 +59,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Jobs forgotten: {runner.forget_old()}")
         self.stdout.write(f"Answers kept for retries forgotten: {answers.forget_old()}")
         self.stdout.write(f"Deliveries of webhooks forgotten: {webhooks.forget_old()}")
+        self.stdout.write(f"Mails forgotten: {mails.forget_old()}, notices without one: {alerts.forget_old()}")
         self.stdout.write(f"What events were made from forgotten: {phones.forget_old()}")
         if settings.MANAGEMENT_NETWORKS:
             from management import retention as of_management  # loaded only where it is on

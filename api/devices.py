@@ -200,6 +200,7 @@ class DevicesView(ListView):
     request_class = DevicesBody
     filterset_class = DeviceFilters
     pagination_class = pages_of("devices")
+    by_values = True
     columns = DEVICE_COLUMNS
     csv_related = ("group__reseller", "location")
     responses: ClassVar = {

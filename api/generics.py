@@ -134,6 +134,7 @@ class ListView(View):
     filterset_class: ClassVar[type[ClauseFilterSet]]
     pagination_class: type[PagePagination] | None
     ordering: ClassVar[tuple[str, ...]] = ("id",)
+    by_values: ClassVar[bool] = False  # whether a row is shown without a model and a serializer of its own
 
     rows: QuerySet[Any]
 
@@ -148,7 +149,7 @@ class ListView(View):
             file: Response = csv_lists.answer(self, found, self.columns)
             return file
         page = self.paginate_queryset(found)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        return self.get_paginated_response(page if self.by_values else self.get_serializer(page, many=True).data)
 
     def count(self, rows: QuerySet[Any]) -> int:
         """How many rows the list has."""

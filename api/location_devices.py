@@ -51,6 +51,7 @@ class LocationDevicesView(ListView):
     queryset = DevicesView.queryset.order_by("id")
     serializer_class = DeviceSerializer
     pagination_class = pages_of("devices")
+    by_values = True
 
     def get(self, request: Request, id: int) -> Response:
         """The devices of a location

@@ -13,7 +13,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import filter_grammar
+from api import filter_grammar, values
 from redirect.errors import bad_request
 
 DEFAULT_LIMIT = 25
@@ -54,6 +54,7 @@ class PagePagination(BasePagination):
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:  # type: ignore[override]
         """The rows of the page. `queryset` has a total order, so that pages never repeat or skip a row.
 
+        Where `view.by_values` is set, they are what its serializer would show, else models.
         `view.rows` are those before any filter: what is shown of the page is read through them.
         `view.count` counts.
         """
@@ -70,6 +71,8 @@ class PagePagination(BasePagination):
             rows = view.rows.filter(pk__in=rows.values("pk")[:SORTED_AT_ONCE])
         # The page is cut before related rows are joined: a deep one would join all that stand before it.
         ids = list(rows.order_by(*ordering).values_list("pk", flat=True)[start : start + self.size])
+        if view.by_values:
+            return values.shown(view.serializer_class, view.rows, ids)
         by_id = view.rows.in_bulk(ids)
         return [by_id[id] for id in ids if id in by_id]
 

@@ -1,5 +1,6 @@
 """filter=, sort=, depth=, page= and limit= on the lists of devices and locations, against plain Python."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -309,6 +310,18 @@ def test_every_attribute_of_the_table_is_shown_and_can_be_filtered_by(administra
                 written = "'" + value.replace("'", "''") + "'"
             assert row["id"] in ids(administrator, resource, filter=f"({name}={written})"), (name, value)
             assert row["id"] not in ids(administrator, resource, filter=f"({name}!={written})"), (name, value)
+
+
+def test_a_list_shows_a_device_as_its_own_address_does(administrator: Api, rows: Rows) -> None:
+    location = next(row["locationId"] for row in rows.devices if row["locationId"])
+
+    for path in ("/devices", f"/locations/{location}/devices"):
+        shown = administrator.get(path).json()["devices"]
+
+        assert shown
+        for row in shown:
+            own = administrator.get(f"/devices/{row['id']}").json()
+            assert json.dumps(row) == json.dumps(own)  # the order of the attributes as well
 
 
 @pytest.mark.parametrize("resource", ["devices", "locations"])

@@ -53,6 +53,8 @@ NUMBERS = (
 )
 SHEET = "The sheet of a workbook to read. Needed only where several are visible."
 
+WHOSE = "Whose it is. Null for the platform operator and support staff."
+FINISHED = "When it was written; null where nothing was."
 NOT_NOW = "The import is not in a state that allows this: look at it again."
 NOTHING_GOOD = "No row of this import can be written."
 TOO_MANY = f"Your group has {MOST_OPEN} imports that are neither done nor failed: confirm or delete some."
@@ -83,11 +85,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     """An import of devices."""
 
     id = serializers.IntegerField()
-    groupId = serializers.IntegerField(
-        source="group_id",
-        allow_null=True,
-        help_text="Whose it is. Null for the platform operator and support staff.",
-    )
+    groupId = serializers.IntegerField(source="group_id", allow_null=True, help_text=WHOSE)
     fileName = serializers.CharField(source="file_name")
     state = serializers.SerializerMethodField()
     move = serializers.BooleanField(help_text=MOVE)
@@ -108,9 +106,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     counts = serializers.SerializerMethodField()
     problem = serializers.CharField(source="told", help_text="Why nothing was written; empty if nothing is wrong.")
     createdAt = serializers.DateTimeField(source="created_at")
-    finishedAt = serializers.DateTimeField(
-        source="finished_at", allow_null=True, help_text="When it was written; null where nothing was."
-    )
+    finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True, help_text=FINISHED)
 
     @extend_schema_field({"type": "string", "enum": list(STATES.values()), "description": "How far it is."})
     def get_state(self, upload: Import) -> str:

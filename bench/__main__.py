@@ -22,7 +22,7 @@ from bench import against, api, bounds, imports, keys, machine, micro, report, w
 from bench.data import Data
 from bench.servers import ALL, service_environment
 from bench.storm import ASKED, CONNECTIONS, Storm
-from rig import ROOT
+from rig import ROOT, postgresql
 from rig.nginx import program
 
 FIGURES = ROOT / "var/bench/results.json"
@@ -92,11 +92,7 @@ def start_server(module: str) -> None:
     settings = {
         "shared_buffers": f"{min(memory // 4, 4096)}MB",
         "effective_cache_size": f"{memory // 2}MB",
-        "max_wal_size": "8GB",
-        "checkpoint_timeout": "15min",
-        "wal_compression": "on",
-        "random_page_cost": "1.1",
-        "jit": "off",
+        **postgresql.settings_in(ROOT / "deploy/postgresql/redirect.conf"),
     }
     command = [sys.executable, str(ROOT / "tools/with_postgres"), "--durable"]
     for name, value in settings.items():

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -179,6 +180,19 @@ def signals_ignored() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def settings_in(file: Path) -> dict[str, str]:
+    """What a file in the form of postgresql.conf says, by name."""
+    found = re.findall(r"^(\w+) *= *'?([^'#\n]+?)'? *(?:#.*)?$", file.read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def has_programs() -> bool:
+    """Whether this machine has PostgreSQL's server programs."""
+    with contextlib.suppress(SystemExit, RuntimeError, OSError):
+        return bool(server_programs())
+    return False
 
 
 def server_programs() -> Path:

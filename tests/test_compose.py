@@ -12,16 +12,10 @@ import pytest
 import yaml
 
 from rig import HOST, ROOT
-from rig.postgresql import Cluster, server_programs, temporary_cluster
+from rig.postgresql import Cluster, has_programs, server_programs, temporary_cluster
 from rig.processes import end, free_port, wait_for
 
 SCRIPTS = ROOT / "deploy/compose"
-
-
-def has_programs() -> bool:
-    with suppress(SystemExit, RuntimeError, OSError):
-        return bool(server_programs())
-    return False
 
 
 def value(url: str, statement: str) -> object:

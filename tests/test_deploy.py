@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rig import ROOT
+from rig import ROOT, postgresql
 from rig.processes import end, free_port, wait_for
 
 FILES = ROOT / "deploy/postgresql"
@@ -96,6 +96,26 @@ def test_pgbouncer_takes_its_file(tmp_path: Path) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_one_file_says_how_postgresql_is_set_up() -> None:
+    settings = postgresql.settings_in(FILES / "redirect.conf")
+    assert settings["wal_compression"] == "lz4"
+    command = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-postgresql"]
+    in_compose = dict(word.split("=", 1) for word in command if "=" in word)
+    of_patroni = read("patroni.yml")["bootstrap"]["dcs"]["postgresql"]["parameters"]
+    assert {name: in_compose.get(name) for name in settings} == settings
+    assert {name: str(of_patroni.get(name)) for name in settings} == settings
+
+
+@pytest.mark.skipif(not postgresql.has_programs(), reason="PostgreSQL's server programs are missing")
+def test_postgresql_takes_its_file() -> None:
+    settings = postgresql.settings_in(FILES / "redirect.conf")
+    with postgresql.temporary_cluster([f"{name}={value}" for name, value in settings.items()]) as cluster:
+        for name, value in settings.items():
+            ((as_written,),) = cluster.rows("SELECT current_setting(%s) = %s", name, value)
+            ((in_units,),) = cluster.rows("SELECT setting = %s FROM pg_settings WHERE name = %s", value, name)
+            assert as_written or in_units, name
 
 
 def test_what_keeps_acknowledged_writes_is_on() -> None:

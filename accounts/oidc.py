@@ -10,10 +10,9 @@ import hashlib
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
 import jwt
 from django.conf import settings
 from django.db import transaction
@@ -22,6 +21,9 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import StaffIdentity, User
 from audit.models import Event
 from audit.recording import record, record_failed_login
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -116,15 +118,19 @@ def unbind(user: User) -> bool:
     return True
 
 
-def make_client() -> httpx.Client:
+def make_client() -> "httpx.Client":
     """A client that keeps to the provider: no redirects."""
+    import httpx  # a part of this process only where a provider is asked
+
     return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
 
 
 # --- The provider's answers -----------------------------------------------------------------------------------
 
 
-def _json(request: httpx.Request, client: httpx.Client) -> dict[str, Any]:
+def _json(request: "httpx.Request", client: "httpx.Client") -> dict[str, Any]:
+    import httpx
+
     try:
         answer = client.send(request)
         content = answer.json() if len(answer.content) <= LARGEST else None
@@ -135,7 +141,7 @@ def _json(request: httpx.Request, client: httpx.Client) -> dict[str, Any]:
     return content
 
 
-def _configuration(client: httpx.Client) -> dict[str, Any]:
+def _configuration(client: "httpx.Client") -> dict[str, Any]:
     url = f"{settings.OIDC_ISSUER}/.well-known/openid-configuration"
     found = _json(client.build_request("GET", url), client)
     if str(found.get("issuer", "")).rstrip("/") != settings.OIDC_ISSUER:
@@ -147,7 +153,7 @@ def _configuration(client: httpx.Client) -> dict[str, Any]:
 
 
 def _exchange(
-    client: httpx.Client, configuration: dict[str, Any], begun: Begun, code: str, callback: str
+    client: "httpx.Client", configuration: dict[str, Any], begun: Begun, code: str, callback: str
 ) -> dict[str, Any]:
     """The tokens for a code. A code that the provider refuses is the browser's fault, not the provider's."""
     form = {
@@ -195,7 +201,7 @@ def _claims(token: str, keys: dict[str, Any], issuer: str, nonce: str) -> dict[s
 
 
 def _user_info(
-    client: httpx.Client, configuration: dict[str, Any], token: dict[str, Any], subject: str
+    client: "httpx.Client", configuration: dict[str, Any], token: dict[str, Any], subject: str
 ) -> dict[str, Any]:
     """The address, from providers that do not put it into the token."""
     endpoint = str(configuration.get("userinfo_endpoint", ""))

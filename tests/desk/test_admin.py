@@ -51,6 +51,7 @@ ROLES = "/admin/auth/group/"
 AUDIT = "/admin/audit/entry/"
 ACCESSES = "/admin/devices/access/"
 KEYS = "/admin/accounts/apikey/"
+ALERTS = "/admin/webhooks/alert/"
 DENIED = "/admin/devices/deniedcertificate/"
 LISTS = [GROUPS, USERS, LOCATIONS, DEVICES]
 
@@ -992,6 +993,7 @@ ACTIONS_ON_ROWS = [
     (ROLES, "delete_selected", "role"),
     (DENIED, "delete_selected", "denied"),
     (KEYS, "delete_selected", "key"),
+    (ALERTS, "delete_selected", "alert"),
 ]
 
 
@@ -1012,6 +1014,8 @@ def row_of_two(kind: str, cast: Cast) -> tuple[Any, str, str]:
         return DeniedCertificate.objects.create(name="1 CN=CA", reason="lost"), "reason", "stolen"
     if kind == "key":
         return make_key(cast.provider)[0], "name", "theirs"
+    if kind == "alert":
+        return make_alert(cast.provider), "time_zone", "Europe/Berlin"
     make, attribute, first, *_ = ROWS_OF_TWO[kind]
     return make(cast), attribute, first
 

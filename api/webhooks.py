@@ -1,7 +1,7 @@
 """Webhooks: addresses that are told what happens to devices. Beyond the manual."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,7 +18,7 @@ from api.pagination import pages_of
 from api.schema import answer, example, path_id
 from api.serializers import Created, RequestSerializer
 from redirect.db.search import among, contains
-from redirect.http.addresses import AddressRefused
+from redirect.http.addresses import AddressRefused, is_host
 from webhooks import secrets, sender
 from webhooks.models import Delivery, DeliveryState, EventType, Webhook
 
@@ -105,15 +105,24 @@ class WebhookAttributes(RequestSerializer):
         """An address that the deployment allows, as far as it can be seen without a look-up."""
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
+            host, port = parts.hostname or "", _port_of(parts)
             if parts.scheme not in ("http", "https") or not host or not url.isascii() or " " in url:
                 raise ValueError("Must begin with http:// or https:// and a host, in ASCII without spaces.")
             if parts.username is not None or parts.password is not None or parts.fragment:
                 raise ValueError("Must have no user, password or fragment.")
-            sender.rules().check_text(host, port or {"http": 80, "https": 443}[parts.scheme])
+            if not is_host(host):
+                raise ValueError("Must have a host that is a name or an address.")
+            sender.rules().check_text(host, {"http": 80, "https": 443}[parts.scheme] if port is None else port)
         except (AddressRefused, ValueError) as error:
             raise serializers.ValidationError(str(error)) from error
         return url
+
+
+def _port_of(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError as error:
+        raise ValueError("Must have a port from 1 to 65535, or none.") from error
 
 
 @example(CHANGES)

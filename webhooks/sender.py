@@ -15,6 +15,7 @@ from django.conf import settings
 from redirect.http.addresses import AddressRefused, Rules
 
 SECONDS = 10.0
+SECONDS_OF_ANSWER = 2.0  # behind its status, by which the message has arrived: others wait meanwhile
 MOST_OF_ANSWER = 64 * 1024
 
 
@@ -51,9 +52,12 @@ def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
 
     exchange = Exchange(time.monotonic() + SECONDS)
     sent = {"Content-Type": "application/json", "User-Agent": "phone-redirect-service", "Connection": "close"}
-    request = httpx.Request(
-        "POST", url, headers=sent | {"Accept-Encoding": "identity"} | dict(headers), content=body
-    )
+    try:
+        request = httpx.Request(
+            "POST", url, headers=sent | {"Accept-Encoding": "identity"} | dict(headers), content=body
+        )
+    except (httpx.InvalidURL, UnicodeError):
+        return Outcome(None, "The address is none: its host is no name.")
     raw = httpcore.Request("POST", str(request.url), headers=request.headers.raw, content=body)
     try:
         with httpcore.ConnectionPool(
@@ -61,6 +65,7 @@ def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         ) as pool:
             response = pool.handle_request(raw)
             try:
+                exchange.deadline = min(exchange.deadline, time.monotonic() + SECONDS_OF_ANSWER)
                 return Outcome(response.status, _problem_of(response))
             finally:
                 response.close()
@@ -70,6 +75,8 @@ def send(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         return Outcome(None, f"The TLS connection was refused: {error}"[:300])
     except httpcore.TimeoutException:
         return Outcome(None, f"No answer within {SECONDS:.0f} seconds.")
+    except UnicodeError:
+        return Outcome(None, "The address is none: its host is no name.")
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
         return Outcome(None, f"The receiver cannot be reached: {str(error) or type(error).__name__}"[:300])
 
@@ -87,8 +94,10 @@ def _problem_of(response: Any) -> str:
             size += len(piece)
             if size > MOST_OF_ANSWER:
                 return f"The answer was cut after {MOST_OF_ANSWER // 1024} KiB."
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError):
-        return f"The answer was cut: it did not end within {SECONDS:.0f} seconds."
+    except httpcore.TimeoutException:
+        return f"The answer was cut: it did not end within {SECONDS_OF_ANSWER:.0f} seconds of its status."
+    except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+        return "The answer was cut: the receiver ended it too early, or not as HTTP says."
     return "" if 200 <= response.status < 300 else f"The receiver answers {response.status}."
 
 

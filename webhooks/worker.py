@@ -9,6 +9,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,11 @@ def turn() -> None:
     end = time.monotonic() + TURN
     while time.monotonic() < end and events.tell_next():
         pass
-    while time.monotonic() < end and (webhook := _lease()) is not None:
+    served: set[int] = set()  # groups: many slow receivers of one do not hold up another's
+    while time.monotonic() < end and (webhook := _lease(served)) is not None:
+        if webhook.group_id in served:
+            served.clear()
+        served.add(webhook.group_id)
         try:
             _send_due(webhook, end)
         except LeaseLost:
@@ -53,16 +58,18 @@ def _due() -> QuerySet[Delivery]:
     return pending.filter(~Exists(earlier), next_attempt__lte=timezone.now())
 
 
-def _lease() -> Webhook | None:
-    """Take the lease of a webhook that has something to send; None if there is none."""
+def _lease(served: Collection[int] = ()) -> Webhook | None:
+    """Take the lease of a webhook that has something to send; None without one. Groups that were `served` wait."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
     awake = Q(paused_until=None) | Q(paused_until__lte=now)
     waiting = Webhook.objects.filter(free, awake, Exists(_due().filter(webhook=OuterRef("pk"))), enabled=True)
-    for webhook in waiting.select_related("group").order_by(F("leased_until").asc(nulls_first=True), "pk")[:5]:
-        webhook.lease = uuid.uuid4()
-        if Webhook.objects.filter(free, pk=webhook.pk).update(lease=webhook.lease, leased_until=now + LEASE):
-            return webhook
+    waiting = waiting.select_related("group").order_by(F("leased_until").asc(nulls_first=True), "pk")
+    for rows in (waiting.exclude(group__in=served), waiting.filter(group__in=served)):
+        for webhook in rows[:5]:
+            webhook.lease = uuid.uuid4()
+            if Webhook.objects.filter(free, pk=webhook.pk).update(lease=webhook.lease, leased_until=now + LEASE):
+                return webhook
     return None
 
 
@@ -92,7 +99,11 @@ def _send(webhook: Webhook, delivery: Delivery, secret: str) -> bool:
     key, moment = f"msg_{delivery.key.hex}", int(time.time())
     signature = secrets.sign(secret, key, moment, body)
     headers = {"webhook-id": key, "webhook-timestamp": str(moment), "webhook-signature": signature}
-    outcome = sender.send(webhook.url, headers, body)
+    try:
+        outcome = sender.send(webhook.url, headers, body)
+    except Exception:  # a bug, and it costs this message only
+        logger.exception("webhook %s: message %s", webhook.pk, key)
+        outcome = Outcome(None, "An error of the service; its log tells more.")
     with transaction.atomic():
         return _keep_outcome(webhook, delivery, outcome)
 

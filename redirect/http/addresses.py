@@ -1,6 +1,7 @@
 """Which addresses the service may connect to for a tenant: tenants choose the URL, the operator the networks."""
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,27 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 class AddressRefused(Exception):
     """The service does not connect there. ``str()`` is a sentence for the one who gave the address."""
+
+
+_LABEL = re.compile("[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+def is_host(text: str) -> bool:
+    """Whether an ASCII text can be the host of a URL: an address, or a name of RFC 1123 that is no broken address.
+
+    >>> [is_host(text) for text in ("hooks.example", "2001:db8::1", "a..b", "256.1.1.1", "xn--.example")]
+    [True, True, False, False, False]
+    """
+    with contextlib.suppress(ValueError):
+        ip_address(text)
+        return True
+    name = text.removesuffix(".")
+    labels = name.split(".")
+    try:
+        name.encode("ascii").decode("idna")
+    except UnicodeError:
+        return False
+    return len(name) < 254 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,57 @@ def test_a_slow_answer_is_cut(cast: Cast, receiver: Receiver, monkeypatch: pytes
     assert "within" in delivery.last_problem
 
 
+@pytest.mark.parametrize("host", ["a..b", "256.1.1.1", "xn--.example", "x" * 64 + ".example"])
+def test_an_address_that_is_none_costs_its_own_webhook_only(cast: Cast, receiver: Receiver, host: str) -> None:
+    """As an earlier release took it, or a look-up library does not."""
+    broken = make_webhook(cast.provider, f"http://{host}/")
+    good = make_webhook(cast.sibling, receiver.url)
+    worker.turn()
+    assert good.deliveries.get().state == "Delivered"
+    delivery = broken.deliveries.get()
+    assert (delivery.state, delivery.attempts, delivery.last_status) == ("Pending", 1, None)
+    assert delivery.last_problem == "The address is none: its host is no name."
+
+
+def test_a_bug_costs_its_own_message_only(
+    cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    send = sender.send
+
+    def fail(url: str, headers: Any, body: bytes) -> Any:
+        if url.endswith("/broken"):
+            raise ZeroDivisionError
+        return send(url, headers, body)
+
+    monkeypatch.setattr(sender, "send", fail)
+    broken = make_webhook(cast.provider, f"{receiver.url}/broken")
+    good = make_webhook(cast.provider, receiver.url)
+    worker.turn()
+    assert good.deliveries.get().state == "Delivered"
+    delivery = broken.deliveries.get()
+    assert (delivery.attempts, delivery.last_problem) == (1, "An error of the service; its log tells more.")
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_groups_take_turns(cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many webhooks of one group do not hold up those of another."""
+    order: list[int] = []
+    lease = worker._lease
+
+    def noted(served: Any) -> Webhook | None:
+        if webhook := lease(served):
+            order.append(webhook.group_id)
+        return webhook
+
+    monkeypatch.setattr(worker, "_lease", noted)
+    for _ in range(5):
+        make_webhook(cast.provider, receiver.url)
+    make_webhook(cast.stranger, receiver.url)
+    worker.turn()
+    assert order[:2] == [cast.provider.pk, cast.stranger.pk]
+    assert len(order) == 6
+
+
 def make_due() -> None:
     Webhook.objects.update(paused_until=None)
     Delivery.objects.update(next_attempt=timezone.now() - timedelta(seconds=1))
@@ -275,6 +326,11 @@ def test_a_delivery_of_another_webhook_is_not_there(administrator: Api, cast: Ca
         ({"url": "https://hooks.example/#x"}, "url"),
         ({"url": "https://hooks.example:99999/"}, "url"),
         ({"url": "https://"}, "url"),
+        ({"url": "https://hooks.example:0/"}, "url"),
+        ({"url": "https://a..b/"}, "url"),
+        ({"url": "https://256.1.1.1/"}, "url"),
+        ({"url": "https://xn--.example/"}, "url"),
+        ({"url": f"https://{'x' * 64}.example/"}, "url"),
         ({"url": 5}, "url"),
         ({"events": ["device.unheard"]}, "events[0]"),
         ({"events": []}, "events"),

@@ -165,7 +165,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         names = NAMES.get(kind_of(entry), {})
         changes = {}
         for column, values in (entry.changes or {}).items():
-            if column in names or self.reader.is_operator:
+            if column in names or self.reader.is_operator or entry.event == Event.CLAIM_SUSPECTED:
                 changes[names.get(column, column)] = [
                     value if seen and (column not in GROUPS or self.sees(value)) else None
                     for value, seen in zip(values, sides, strict=True)

@@ -240,6 +240,21 @@ def watch(group: Group, new: Collection[str], foreign: Collection[str], sent: in
     """Leave an entry of the audit log if a call claims a long run of consecutive MACs, or if many of the MACs that
     it names are another group's. Within the call's transaction.
     """
+    record_finding(Event.CLAIM_SUSPECTED, group, _suspicion(new, foreign, sent))
+
+
+def watch_groups(new: Mapping[int, Collection[str]], foreign: Mapping[int, Collection[str]]) -> None:
+    """As `watch`, of a list with MACs for several groups, by their ids."""
+    found = {}
+    for pk in {*new, *foreign}:
+        claimed, others = new.get(pk, ()), foreign.get(pk, ())
+        if finding := _suspicion(claimed, others, len(claimed) + len(others)):
+            found[pk] = finding
+    for pk, group in sorted(Group.objects.in_bulk(found).items()) if found else ():
+        record_finding(Event.CLAIM_SUSPECTED, group, found[pk])
+
+
+def _suspicion(new: Collection[str], foreign: Collection[str], sent: int) -> Changes:
     finding: Changes = {}
     first, length = longest_run(new)
     if settings.CLAIM_RUN_ALERT and length >= settings.CLAIM_RUN_ALERT:
@@ -248,7 +263,7 @@ def watch(group: Group, new: Collection[str], foreign: Collection[str], sent: in
     share = settings.CLAIM_FOREIGN_ALERT
     if share and len(foreign) >= LEAST_FOREIGN and len(foreign) * 100 >= share * sent:
         finding |= {"foreign": [None, len(foreign)], "sent": [None, sent]}
-    record_finding(Event.CLAIM_SUSPECTED, group, finding)
+    return finding
 
 
 def longest_run(macs: Iterable[str]) -> tuple[str, int]:

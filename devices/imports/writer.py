@@ -1,7 +1,7 @@
 """The transaction of an import: each row to its own place, all of them or none."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -58,7 +58,19 @@ def write(upload: Import, rows: Sequence[Row], report: Callable[[int], None]) ->
         _refuse_changed([row for row in piece if outcomes[row.wish.mac] != row.verdict])
         report(start + len(piece))
     limits.check(Counter(row.wish.group_id for row in created))
+    foreign = upload.rows.filter(verdict=RowOutcome.OTHER_GROUP).values_list("group_id", "mac")
+    claims.watch_groups(
+        _by_group((row.wish.group_id, row.wish.mac) for row in created),
+        _by_group((group_id, mac) for group_id, mac in foreign if group_id and mac),
+    )
     _record(upload, rows)
+
+
+def _by_group(macs: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for group_id, mac in macs:
+        found[group_id].append(mac)
+    return found
 
 
 def _lock_ground(rows: Sequence[Row]) -> None:

@@ -16,7 +16,17 @@ from accounts.models import Group
 from audit.models import Entry, Event
 from devices.claims import Claim, parse_prefixes
 from devices.models import Device
-from tests.conftest import Api, Cast, make_device, make_group, make_location, make_operator, make_user
+from tests.conftest import (
+    Api,
+    Cast,
+    Form,
+    make_device,
+    make_group,
+    make_location,
+    make_operator,
+    make_user,
+    run_due_jobs,
+)
 from tests.desk.test_roles import make_colleague
 
 MACS = [f"00908F{number:06X}" for number in range(0, 4000, 2)]  # no two in a row
@@ -221,6 +231,33 @@ def test_a_long_run_of_macs_is_told(administrator: Api, cast: Cast, settings: An
         "last": [None, "00:04:13:00:00:63"],
         "consecutive": [None, 100],
     }
+
+
+def test_a_long_run_in_a_file_is_told(administrator: Api, cast: Cast, settings: Any) -> None:
+    """And many MACs of another group's; to the tenant, too, in its audit log."""
+    settings.CLAIM_RUN_ALERT = 25
+    for mac in MACS[:10]:
+        make_device(cast.stranger, mac)
+    rows = [f"000413{number:06X},Berlin Phones" for number in range(25)]
+    rows += [f"{mac},Munich Phones" for mac in MACS[:12]]
+    path = administrator.post("/imports", Form(file="mac,group\n" + "\n".join(rows))).json()["url"]
+    path = path.removeprefix("/api/v1")
+    run_due_jobs()
+    assert not Entry.objects.filter(event=Event.CLAIM_SUSPECTED).exists()
+    assert administrator.post(f"{path}/confirm").status_code == 200
+    run_due_jobs()
+    found = administrator.get("/audit", {"filter": "event='ClaimSuspected'", "sort": "object"}).json()["audit"]
+    assert [(entry["object"], entry["changes"]) for entry in found] == [
+        (
+            "Berlin Phones",
+            {
+                "first": [None, "00:04:13:00:00:00"],
+                "last": [None, "00:04:13:00:00:18"],
+                "consecutive": [None, 25],
+            },
+        ),
+        ("Munich Phones", {"foreign": [None, 10], "sent": [None, 12]}),
+    ]
 
 
 def test_many_macs_of_other_groups_are_told(administrator: Api, cast: Cast) -> None:

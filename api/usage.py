@@ -96,8 +96,8 @@ class UsageView(View):
         rows = [_row(group, used[group[0]]) for group in groups]
         if kind == "csv" or self.as_csv:
             lines = table_file.cells(COLUMNS, [rows])
-            return table_file.send(request._request, f"usage-{month:%Y-%m}", "csv", list(COLUMNS), lines)
-        return Response({"month": f"{month:%Y-%m}", "usage": rows}) if rows else Response(status=204)
+            return table_file.send(request._request, f"usage-{month.isoformat()[:7]}", "csv", list(COLUMNS), lines)
+        return Response({"month": month.isoformat()[:7], "usage": rows}) if rows else Response(status=204)
 
 
 def _row(group: tuple[int, str, int | None], used: usage.Usage) -> Row:

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Group
 from desk.admin.base import TableAdmin, or_try_again
-from desk.ids import is_id
+from desk.ids import RowField, is_id
 from devices import selection as selections
 from devices.models import Device, Selection, SelectionAction
 from jobs import progress
@@ -89,7 +89,7 @@ class LocationWidget(AutocompleteSelect):
 class TargetForm(forms.Form):
     """Which group the devices are moved to."""
 
-    group = forms.ModelChoiceField(
+    group = RowField(
         Group.objects.all(),
         label="New group",
         widget=AutocompleteSelect(Device._meta.get_field("group"), admin.site),
@@ -105,7 +105,7 @@ class ConfirmForm(forms.Form):
         if location_of is not None:
             widget = LocationWidget(Device._meta.get_field("location"), admin.site)
             widget.group_id = location_of
-            self.fields["location"] = forms.ModelChoiceField(
+            self.fields["location"] = RowField(
                 Location.objects.filter(group=location_of),
                 widget=widget,
                 required=selection.action == SelectionAction.ASSOCIATE,

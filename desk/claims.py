@@ -17,6 +17,7 @@ from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import Group
+from desk.ids import RowField
 from devices import claims, disputes
 from devices.models import Device
 from redirect.errors import ApiError
@@ -54,7 +55,7 @@ def _line(claim: claims.Claim, groups: dict[int, Group]) -> ClaimLine:
 class DisputeForm(forms.Form):
     """Whose the device is, and how that was shown."""
 
-    group = forms.ModelChoiceField(
+    group = RowField(
         Group.objects.all(),
         label="The device belongs to",
         required=False,

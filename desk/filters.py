@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -15,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from accounts.models import Group
-from desk.ids import is_id
+from desk.ids import RowField, is_id
 from devices.models import Device
 
 
@@ -44,7 +43,7 @@ class GroupFilter(admin.SimpleListFilter):
         widget = AutocompleteSelect(
             self.relation, admin.site, attrs={"data-width": "100%", "aria-label": f"By {self.title}"}
         )
-        field = forms.ModelChoiceField(Group.objects.all(), required=False, widget=widget)
+        field = RowField(Group.objects.all(), required=False, widget=widget)
         chosen = self.value() if is_id(self.value() or "") else None
         others = changelist.get_query_string(remove=[self.parameter_name])
         yield {

@@ -26,7 +26,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit import history
 from desk import audit_words, seen
-from desk.ids import is_id
+from desk.ids import RowField, is_id
 from desk.templatetags.desk import name_of
 from redirect.db.transactions import lost_race
 
@@ -154,6 +154,9 @@ class TableAdmin(ModelAdmin):
         relations = {field.name for field in self.opts.fields if field.is_relation}
         initial = super().get_changeform_initial_data(request)
         return {name: value for name, value in initial.items() if name not in relations or is_id(str(value))}
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **({"form_class": RowField} | kwargs))
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """A description may have line breaks, which a field of one line would take away."""

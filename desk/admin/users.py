@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -28,6 +27,7 @@ from desk.admin.base import CHANGED, TableAdmin, TableForm, link_to, or_try_agai
 from desk.admin.second_factors import SecondFactorActions, SecondFactorFilter
 from desk.export import ExportAdmin
 from desk.filters import GroupFilter
+from desk.ids import RowField
 from desk.seen import NAME, changes_since, token_of
 
 
@@ -61,7 +61,7 @@ class NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
 class NewStaffForm(NewUserForm):
     """A support person: a user without a group, with a role."""
 
-    role = forms.ModelChoiceField(
+    role = RowField(
         Role.objects.order_by("pk"),
         empty_label=None,
         widget=UnfoldAdminRadioSelectWidget,

@@ -576,6 +576,17 @@ def test_a_location_is_refused(operator, cast: Cast, url, sentence):
     assert not Location.objects.exists()
 
 
+@pytest.mark.parametrize("group", ["abc", "-1", "1.5", "9" * 30, "\u0663", "1 "])
+def test_a_group_that_no_page_sends_is_an_error_of_the_form(operator, cast: Cast, group):
+    device = make_device(cast.provider)
+    sent = {"mac": "00A0C914C829", "group": group, "url": "https://pbx.example/", "reason": "It is theirs."}
+    pages = [f"{DEVICES}add/", f"{LOCATIONS}add/", f"{USERS}add/", f"{KEYS}add/", f"{ALERTS}add/"]
+    for page in (*pages, f"{DEVICES}{device.pk}/dispute/"):
+        answer = operator.post(page, sent)
+        assert answer.status_code in (200, 403), page
+    assert (Device.objects.count(), Location.objects.count()) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "spelling",
     [

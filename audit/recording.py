@@ -47,8 +47,20 @@ def record(event: Event, row: Model, changes: Changes | None = None, **more: obj
     Entry.objects.note(event, row, changes, **more)
 
 
-def record_finding(event: Event, group: Model, finding: Changes) -> None:
-    """Leave an entry about a group, if something was found: in one statement, as if nothing was."""
+def record_findings(event: Event, findings: Sequence[tuple[Model, Changes]]) -> None:
+    """Leave an entry about each group of which something was found: in one statement, also if nothing was.
+
+    `findings` names one group at least.
+    """
+    entries = [_about_group(event, group, finding) for group, finding in findings if finding]
+    if not entries:
+        record_finding(event, findings[0][0], {})
+    Entry.objects.bulk_create(entries)
+    for entry in entries:
+        ENTRIES.labels(entry.event, entry.source).inc()
+
+
+def _about_group(event: Event, group: Model, finding: Changes) -> Entry:
     entry = Entry(
         event=event,
         content_type=ContentType.objects.get_for_model(group),
@@ -59,6 +71,12 @@ def record_finding(event: Event, group: Model, finding: Changes) -> None:
         group_id=group.pk,
     )
     entry.sign()
+    return entry
+
+
+def record_finding(event: Event, group: Model, finding: Changes) -> None:
+    """Leave an entry about a group, if something was found: in one statement, as if nothing was."""
+    entry = _about_group(event, group, finding)
     fields = [field for field in Entry._meta.concrete_fields if not field.primary_key]
     values = [field.get_db_prep_save(field.pre_save(entry, True), connection) for field in fields]
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)

@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 
 from accounts.models import Group
 from audit.models import Changes, Event
-from audit.recording import record_finding
+from audit.recording import record_finding, record_findings
 from devices.mac import display
 from redirect.db.arrays import integers
 from redirect.errors import Conflict, FieldError
@@ -245,13 +245,12 @@ def watch(group: Group, new: Collection[str], foreign: Collection[str], sent: in
 
 def watch_groups(new: Mapping[int, Collection[str]], foreign: Mapping[int, Collection[str]]) -> None:
     """As `watch`, of a list with MACs for several groups, by their ids."""
-    found = {}
-    for pk in {*new, *foreign}:
+    findings: list[tuple[models.Model, Changes]] = []
+    for pk, group in sorted(Group.objects.in_bulk({*new, *foreign}).items()):
         claimed, others = new.get(pk, ()), foreign.get(pk, ())
-        if finding := _suspicion(claimed, others, len(claimed) + len(others)):
-            found[pk] = finding
-    for pk, group in sorted(Group.objects.in_bulk(found).items()) if found else ():
-        record_finding(Event.CLAIM_SUSPECTED, group, found[pk])
+        findings.append((group, _suspicion(claimed, others, len(claimed) + len(others))))
+    if findings:
+        record_findings(Event.CLAIM_SUSPECTED, findings)
 
 
 def _suspicion(new: Collection[str], foreign: Collection[str], sent: int) -> Changes:

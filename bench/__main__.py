@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench import against, api, bounds, imports, keys, machine, micro, report, webhooks
+from bench import against, api, bounds, imports, keys, machine, management, micro, report, webhooks
 from bench.data import Data
 from bench.servers import ALL, service_environment
 from bench.storm import ASKED, CONNECTIONS, Storm
@@ -33,6 +33,7 @@ BESIDE: dict[str, Callable[[Data, argparse.Namespace, "tqdm[Any]"], dict[str, li
     "webhooks": lambda data, options, progress: webhooks.measure(
         data, options.rounds, options.seconds, options.events, progress
     ),
+    "management": lambda data, options, progress: management.measure(data, options.rounds, progress),
     "imports": lambda data, options, progress: imports.measure(data, options.rounds, options.rows, progress),
 }
 """Two ways to the same end, in turn: the name of each way, and what it cost round by round."""

@@ -144,6 +144,14 @@ def beside(figures: Figures) -> list[Row]:
         ("keys", "processor time of a call with an API key against a token", "key", "token", 1.2, True),
         ("webhooks", "redirects/s with 1,000 webhooks against none", "subscribed", "unsubscribed", 0.98, False),
         ("webhooks", "p99 of phones beside the delivery of events against alone", "beside", "alone", 1.1, True),
+        (
+            "management",
+            "p99 of phones beside a refresh of 1,000 devices against alone",
+            "beside",
+            "alone",
+            1.1,
+            True,
+        ),
         ("imports", "time of an import by the API against the page", "api", "page", 1.1, True),
         ("imports", "processor time of it", "api processor", "page processor", 1.1, True),
     ):
@@ -151,6 +159,10 @@ def beside(figures: Figures) -> list[Row]:
             pairs = zip(figures[part][way], figures[part][usual], strict=True)
             found = [a / b for a, b in pairs]
             table.append(_row(what, ((must,), (1.0,)), [found], lambda n: f"{n:.2f} x", less=less))
+    if "management" in figures:
+        seconds = figures["management"]["seconds"]
+        what = "seconds of a refresh of 1,000 devices that answer after 50 ms"
+        table.append(_row(what, ((60,), (30,)), [seconds], lambda n: f"{n:.0f} s", less=True))
     return table
 
 

@@ -1,29 +1,25 @@
 """What webhooks cost phones: redirects a second with a thousand subscriptions, and the p99 beside deliveries.
 
 The worker runs all the time, with subscriptions and without, and has nothing left to do when a load begins. What
-is delivered goes to nginx; phones ask at a steady rate then: a saturated machine tells nothing of waits.
+is delivered goes to nginx.
 """
 
-import asyncio
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 
 from bench.data import Data
 from bench.servers import FILES, NGINX, SERVICE, Running, running, service_environment
+from bench.steady import PATIENCE, p99_for, p99_until
 from bench.storm import CONNECTIONS, Storm
 from rig import service
-from rig.clients import Phones
 from rig.nginx import Nginx
 from rig.processes import end, free_port, wait_for
 from rig.service import manage
 
 SUBSCRIPTIONS = 1_000
-RATE = 300.0  # phones a second, beside deliveries
-PATIENCE = 1_200  # seconds
 
 SUBSCRIBE = """
 from accounts.models import Group
@@ -75,10 +71,10 @@ def measure(data: Data, rounds: int, seconds: float, events: int, progress: "tqd
                 found = {way: _redirects(storm, on, way == "subscribed") for way in ways}
                 progress.update()
                 if number % 2:
-                    found["alone"] = _alone(data, on, took)
+                    found["alone"] = p99_for(took, data, on)
                 found["beside"], took = _beside(data, on, -(-events // rounds))
                 if number % 2 == 0:
-                    found["alone"] = _alone(data, on, took)
+                    found["alone"] = p99_for(took, data, on)
                 progress.update()
                 for way, value in found.items() if number else ():
                     figures[way].append(value)
@@ -109,28 +105,8 @@ def _beside(data: Data, on: Running, events: int) -> tuple[float, float]:
         connection.execute(HAPPEN, [events])
         connection.execute(ONE)
     began = time.monotonic()
-    p99 = asyncio.run(_ask(data, on, lambda: data.one(LEFT) == 0))
+    p99 = p99_until(lambda: data.one(LEFT) == 0, data, on)
     took = time.monotonic() - began
     with data.connect() as connection:
         connection.execute("DELETE FROM webhooks_delivery")
     return p99, took
-
-
-def _alone(data: Data, on: Running, seconds: float) -> float:
-    """The same for so many seconds, while nothing is delivered."""
-    until = time.monotonic() + seconds
-    return asyncio.run(_ask(data, on, lambda: time.monotonic() >= until))
-
-
-async def _ask(data: Data, on: Running, is_over: Callable[[], bool]) -> float:
-    macs = data.macs.read_text()
-    load = Phones(on.port, [macs[n : n + 12] for n in range(0, min(len(macs), 240_000), 12)], rate=RATE).start()
-    deadline = time.monotonic() + PATIENCE
-    while not await asyncio.to_thread(is_over):
-        if time.monotonic() > deadline:
-            sys.exit("The events are not delivered.")
-        await asyncio.sleep(0.2)
-    await load.stop()
-    if set(load.statuses()) != {302}:
-        sys.exit(f"Phones were not redirected: {load.statuses()}")
-    return load.slowest(0.99) * 1000

@@ -25,6 +25,11 @@ _BARE = re.compile(r"(-?[0-9]+|true|false)(?![^ ,;)]) *")
 # Possessive: a quote that was read as half of a doubled one never becomes the closing one.
 _QUOTED = re.compile(r"'((?:[^']|'')*+)' *")
 
+# A MAC counts as its 12 digits: as many as there may be values fit, also with colons.
+_SPELLED_MAC = re.compile(r"'[0-9A-Fa-f]{2}(?:[-:][0-9A-Fa-f]{2}){5}'")
+_MAC_AS_COUNTED = "'" + 12 * "0" + "'"
+_MOST_CHARACTERS = MAX_CHARACTERS + MAX_VALUES * len(":::::")
+
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER = re.compile(r"-?[0-9]+")
 _SIGNED_64_BIT = range(-(2**63), 2**63)
@@ -169,7 +174,9 @@ def _value(scanner: _Scanner) -> Value:
 
 
 def _refuse_unreadable(text: str) -> None:
-    if len(text) > MAX_CHARACTERS:
+    if len(text) > MAX_CHARACTERS and (
+        len(text) > _MOST_CHARACTERS or len(_SPELLED_MAC.sub(_MAC_AS_COUNTED, text)) > MAX_CHARACTERS
+    ):
         raise FilterError(f"Expected at most {MAX_CHARACTERS:,} characters, found another", MAX_CHARACTERS + 1)
     if found := _UNREADABLE.search(text):
         raise FilterError(

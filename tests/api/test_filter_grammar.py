@@ -295,6 +295,18 @@ def test_limit_of_characters() -> None:
     assert str(refusal(longest + " ")) == "Expected at most 2,000 characters, found another at character 2001."
 
 
+def test_as_many_macs_as_values_fit_in_any_spelling() -> None:
+    macs = [f"00{mark}90{mark}8F{mark}9D{mark}89{mark}{n:02X}" for n, mark in enumerate("-:" * (MAX_VALUES // 2))]
+    text = "(mac=" + ";".join(f"'{mac}'" for mac in macs) + ")"
+    assert len(text) > MAX_CHARACTERS
+    assert [value.text for value in parse(text)[0].values] == macs
+
+    digits = len(text) - MAX_VALUES * 5
+    assert parse(text + " " * (MAX_CHARACTERS - digits))
+    assert refusal(text + " " * (MAX_CHARACTERS - digits + 1)).position == MAX_CHARACTERS + 1
+    assert refusal("a='" + "00:" * (MAX_CHARACTERS // 3) + "'").position == MAX_CHARACTERS + 1
+
+
 def test_limit_of_terms() -> None:
     assert len(parse(",".join(["a=1"] * MAX_TERMS))) == MAX_TERMS
 

@@ -84,6 +84,7 @@ def get(path: str, *lines: str) -> bytes:
 
 
 REFUSED = {
+    "a method that is none": (get("/api/v1/devices").replace(b"GET", b"G(T", 1), {400}),
     "no HTTP at all": (b"\x16\x03\x01 hello\r\n\r\n", {400}),
     "a line that is no header": (get("/api/v1/devices", "no header"), {400}),
     "a length that is none": (get("/api/v1/devices", "Content-Length: many"), {400}),
@@ -118,8 +119,18 @@ def test_the_longest_filter_passes(door: Door, letter: str) -> None:
 
 
 def test_a_filter_of_100_macs_with_colons_passes(door: Door) -> None:
-    macs = ";".join(f"00:A0:C9:14:C8:{n:02X}" for n in range(100))
+    macs = ";".join(f"'00:A0:C9:14:C8:{n:02X}'" for n in range(100))
     assert door.answer_to(get(f"/api/v1/devices?filter={quote(f'(mac={macs})', safe='')}")).status == 401
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "BREW", "TEA-POT"])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_an_unknown_method_is_405(door: Door, method: str, body: bytes) -> None:
+    head = get("/api/v1/login", f"Content-Length: {len(body)}").replace(b"GET", method.encode(), 1)
+    answer = door.answer_to(head + body)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert set(json.loads(answer.body)) == {"description"}
+    assert answer.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])

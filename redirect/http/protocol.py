@@ -73,9 +73,10 @@ class JSONProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that reaches no application, and close.
 
-        A phone whose User-Agent holds control characters is answered all the same: Avaya's 12xx send some.
+        A phone whose User-Agent holds control characters is answered all the same: Avaya's 12xx send some. So is a
+        method that the parser does not know, as any other that an address does not have.
         """
-        mended, self.latest = _without_control_characters(self.latest), b""
+        mended, self.latest = _without_control_characters(self.latest) or _with_known_method(self.latest), b""
         if self.in_head and self.status == 400 and mended is not None:
             self.parser = httptools.HttpRequestParser(self)
             super().data_received(mended)
@@ -104,3 +105,21 @@ def _without_control_characters(data: bytes) -> bytes | None:
         return None
     mended = _USER_AGENT.sub(lambda found: _CONTROL.sub(b"?", found[0]), data)
     return None if mended == data else mended
+
+
+_FIRST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40})(?= [!-~]+ HTTP/1\.[01]\r\n)")
+_KNOWN_AND_NOWHERE_ALLOWED = b"PROPFIND"
+
+
+def _with_known_method(data: bytes) -> bytes | None:
+    """These octets, if the parser refuses their method, with one that each address refuses; else None."""
+    found = _FIRST_LINE.match(data)
+    if found is None or b"\r\n\r\n" not in data:
+        return None
+    try:
+        httptools.HttpRequestParser(object()).feed_data(found[1] + b" ")
+    except httptools.HttpParserInvalidMethodError:
+        return _KNOWN_AND_NOWHERE_ALLOWED + data[found.end() :]
+    except httptools.HttpParserError:
+        pass
+    return None

@@ -135,6 +135,7 @@ ALIKE: dict[str, tuple[str, list[str], int, str]] = {
     "slashes": ("GET ///h:80/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
     "broken encoding": ("GET /%zz/%/00156527c764.cfg HTTP/1.1", [], 302, "00156527c764.cfg"),
     "long header": ("GET /00156527c764.cfg HTTP/1.1", ["X-Long: " + "a" * 30_000], 302, "00156527c764.cfg"),
+    "unknown method": ("BREW /00156527c764.cfg HTTP/1.1", [], 405, ""),
     "names of WSGI": ("GET /00156527c764.cfg HTTP/1.1", ["SCRIPT_NAME: /x"], 302, "00156527c764.cfg"),
 }
 # What each reads in its own way: status by uvicorn, and by gunicorn. docs/phones.md tells it in words.
@@ -143,7 +144,6 @@ ODD: dict[str, tuple[str, list[str], int, int]] = {
     "version 2.0": ("GET /00156527c764.cfg HTTP/2.0", [], 302, 400),
     "empty lines first": ("\r\n\r\nGET /00156527c764.cfg HTTP/1.1", [], 302, 400),
     "two spaces": ("GET  /00156527c764.cfg HTTP/1.1", [], 302, 400),
-    "unknown method": ("BREW /00156527c764.cfg HTTP/1.1", [], 400, 405),
     "CONNECT": ("CONNECT redirect.example:443 HTTP/1.1", [], 400, 405),
     "absolute without a path": ("GET http://redirect.example?mac=00156527c764 HTTP/1.1", [], 400, 302),
     "asterisk": ("GET * HTTP/1.1", [], 404, 400),

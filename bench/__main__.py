@@ -37,6 +37,8 @@ BESIDE: dict[str, Callable[[Data, argparse.Namespace, "tqdm[Any]"], dict[str, li
     "imports": lambda data, options, progress: imports.measure(data, options.rounds, options.rows, progress),
 }
 """Two ways to the same end, in turn: the name of each way, and what it cost round by round."""
+SHAPES = "shapes"
+"""Files that phones ask for, against bare MACs."""
 MICRO = "micro"
 """What a request costs in Python alone, which needs no server; with `--against`, beside another build."""
 
@@ -52,7 +54,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="of the file that is imported (50,000)")
     parser.add_argument("--events", type=int, default=10_000, help="of webhooks, delivered beside phones (10,000)")
     parser.add_argument(
-        "--only", nargs="+", choices=[*BESIDE, MICRO], help="measure these alone, and print their bounds"
+        "--only", nargs="+", choices=[*BESIDE, SHAPES, MICRO], help="measure these alone, and print their bounds"
     )
     parser.add_argument("--report", action="store_true", help="write the report again, without measuring")
     parser.add_argument("--against", metavar="COMMIT", help="measure a commit beside this one instead")
@@ -129,7 +131,7 @@ def measure(options: argparse.Namespace) -> None:
         data.vacuum()
         done("lists", [asdict(one) for one in api.lists(data, options.tries, progress)])
         done("bulk", [asdict(one) for one in api.bulk(data, options.tries, progress)])
-        done("shapes", [asdict(one) for one in storm.shapes(few)])
+        done(SHAPES, [asdict(one) for one in storm.shapes(few)])
         done(MICRO, micro.measure({"now": ROOT}, options.rounds, progress))
         for part, measure_part in BESIDE.items():
             done(part, measure_part(data, options, progress))
@@ -142,14 +144,17 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def measure_only(options: argparse.Namespace) -> None:
-    """Two ways to the same end beside each other, without the rest and without a report."""
+    """Parts of it, without the rest and without a report."""
     data = Data(os.environ["DATABASE_URL"], options.devices)
     data.prepare(service_environment(data.url))
-    parts = [part for part in options.only if part != MICRO]
-    total = len(parts) * 2 * (options.rounds + 1)
+    parts = [part for part in options.only if part in BESIDE]
+    total = len(parts) * 2 * (options.rounds + 1) + (SHAPES in options.only) * options.rounds * len(ASKED)
     with tqdm(total=total, desc="Measuring", unit="", file=sys.stderr) as progress:
-        figures = {part: BESIDE[part](data, options, progress) for part in parts}
-    print("\n".join(map(str, bounds.beside(figures))))
+        figures: dict[str, Any] = {part: BESIDE[part](data, options, progress) for part in parts}
+        if SHAPES in options.only:
+            storm = Storm(data, options.seconds, progress)
+            figures[SHAPES] = [asdict(one) for one in storm.shapes(options.rounds)]
+    print("\n".join(map(str, [*bounds.shapes(figures), *bounds.beside(figures)])))
     if MICRO in options.only:
         print(measure_micro(options))
 

@@ -103,7 +103,7 @@ def rows(figures: Figures) -> list[Row]:
             lambda number: f"{number:.2f}",
             less=True,
         ),
-        *_shapes(figures),
+        *shapes(figures),
         _counts(figures),
         *beside(figures),
     ]
@@ -120,7 +120,7 @@ def rows(figures: Figures) -> list[Row]:
     return table
 
 
-def _shapes(figures: Figures) -> list[Row]:
+def shapes(figures: Figures) -> list[Row]:
     """Redirects a second of files against those of bare MACs with the same headers, if they were measured."""
     asked = figures.get("shapes", [])
     own = {shape: [one["a_second"] for one in asked if one["shape"] == shape] for shape in ("file", "common")}

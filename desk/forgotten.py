@@ -10,7 +10,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.forms import SetPasswordMixin
 from django.core.mail import send_mail
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -18,13 +17,11 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from accounts import password_links
 from accounts.login import admit
 from accounts.models import User
-from accounts.passwords import PasswordNotAllowed
-from desk.login import refusal
+from desk.login import NewPasswordForm, login_field, refusal
 from jobs import runner
 from jobs.models import Job
 from redirect.errors import ApiError
@@ -64,11 +61,7 @@ def send(job: Job) -> None:
 class ForgottenForm(forms.Form):
     """Whose password was forgotten; counted as an attempt to log in."""
 
-    username = forms.CharField(
-        label="Login",
-        max_length=150,
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autocapitalize": "none"}),
-    )
+    username = login_field()
 
     def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
         self.address = address
@@ -83,27 +76,13 @@ class ForgottenForm(forms.Form):
         return self.cleaned_data
 
 
-class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
-    """A new password, twice, by the link that the browser has in its address."""
+class LinkForm(NewPasswordForm):
+    """A new password by the link that the browser has in its address."""
 
     link = forms.CharField(max_length=100, widget=forms.HiddenInput, required=False)
-    new_password1, new_password2 = SetPasswordMixin.create_password_fields("New password", "New password again")
 
-    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
-        self.address = address
-        super().__init__(*args, **kwargs)
-        for name in "new_password1", "new_password2":
-            self.fields[name].widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-
-    def clean(self) -> dict[str, Any]:
-        self.validate_passwords("new_password1", "new_password2")
-        cleaned = super().clean() or {}
-        if not self.errors:
-            try:
-                password_links.use(cleaned["link"], cleaned["new_password1"], self.address)
-            except ApiError as error:
-                self.add_error("new_password1" if isinstance(error, PasswordNotAllowed) else None, refusal(error))
-        return cleaned
+    def change(self, cleaned: dict[str, Any]) -> None:
+        password_links.use(cleaned["link"], cleaned["new_password1"], self.address)
 
 
 class ForgottenPages:
@@ -130,7 +109,7 @@ class ForgottenPages:
         """GET and POST …/password_new/: use a link. The login comes after it, with all its steps."""
         if not is_offered():
             raise Http404
-        form = NewPasswordForm(request.POST or None, address=request.META["REMOTE_ADDR"])
+        form = LinkForm(request.POST or None, address=request.META["REMOTE_ADDR"])
         if form.is_valid():
             messages.success(request, "Your password was changed. Log in with it.")
             return HttpResponseRedirect(reverse("admin:login"))

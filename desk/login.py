@@ -25,9 +25,9 @@ def refusal(error: ApiError) -> ValidationError:
             return ValidationError(str(error))
 
 
-def field_of(error: ApiError) -> str:
-    """The field of a password form that the refusal is about."""
-    return "new_password1" if isinstance(error, PasswordNotAllowed) else "old_password"
+def field_of(error: ApiError, otherwise: str | None = "old_password") -> str | None:
+    """The field of a password form that the refusal is about; None: the form as a whole."""
+    return "new_password1" if isinstance(error, PasswordNotAllowed) else otherwise
 
 
 class LoginForm(AuthenticationForm):
@@ -87,21 +87,19 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         return self.user
 
 
-class DuePasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
-    """Changes a password that must be changed before its user is let in, where the API does.
+def login_field() -> forms.CharField:
+    """The login of a user who has no session yet."""
+    attributes = {"autocomplete": "username", "autocapitalize": "none"}
+    return forms.CharField(label="Login", max_length=150, widget=UnfoldAdminTextInputWidget(attrs=attributes))
 
-    There is no session yet: the old password is checked here, and a wrong one is counted, once.
-    """
 
-    username = forms.CharField(
-        label="Login",
-        max_length=150,
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autocapitalize": "none"}),
-    )
-    old_password = forms.CharField(
-        strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"})
-    )
+class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
+    """A new password, typed twice, of a user who has no session: `change` says how it is set."""
+
     new_password1, new_password2 = SetPasswordMixin.create_password_fields("New password", "New password again")
+
+    refused_in: str | None = None
+    """The field that a refusal is about, unless it is the new password."""
 
     def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
         self.address = address
@@ -109,15 +107,35 @@ class DuePasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
         for name in "new_password1", "new_password2":
             self.fields[name].widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
 
+    def change(self, cleaned: dict[str, Any]) -> None:
+        """Set the password; raises ApiError."""
+        raise NotImplementedError
+
     def clean(self) -> dict[str, Any]:
         self.validate_passwords("new_password1", "new_password2")
         cleaned = super().clean() or {}
         if not self.errors:
-            login, old, new = cleaned["username"], cleaned["old_password"], cleaned["new_password1"]
             try:
-                change_password(login, old, new, self.address)
+                self.change(cleaned)
             except ApiError as error:
-                self.add_error(field_of(error), refusal(error))
-            else:
-                self.user = User.objects.get_by_natural_key(login)
+                self.add_error(field_of(error, self.refused_in), refusal(error))
         return cleaned
+
+
+class DuePasswordForm(NewPasswordForm):
+    """Changes a password that must be changed before its user is let in, where the API does.
+
+    The old password is checked here, and a wrong one is counted, once.
+    """
+
+    username = login_field()
+    old_password = forms.CharField(
+        strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"})
+    )
+
+    refused_in = "old_password"
+
+    def change(self, cleaned: dict[str, Any]) -> None:
+        login, old, new = cleaned["username"], cleaned["old_password"], cleaned["new_password1"]
+        change_password(login, old, new, self.address)
+        self.user = User.objects.get_by_natural_key(login)

@@ -1,12 +1,10 @@
 """manage.py refresh_endpoints: ask all devices what they are, many at a time."""
 
-import os
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
 from management import leases
@@ -16,24 +14,19 @@ from management.models import Endpoint
 from management.provisioning import parts_with_expected
 from management.storage import keep_summary
 from management.worker import driver_of
+from redirect.commands import BackgroundCommand
 
 AT_ONCE = 32
-NICENESS = 10
 PARTS = ("identity", "status", "provisioning", "registration", "firmware")
 
 
-class Command(BaseCommand):
+class Command(BackgroundCommand):
     """Refreshes summaries."""
 
     help = (
         "Ask each endpoint's device what it is and how it does, and keep the answers for the API."
         " Devices that refused their login are left out until it is changed: they may lock it."
     )
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """From the command line at a lower priority: phones come first on the machine that it shares with them."""
-        os.nice(NICENESS)
-        super().run_from_argv(argv)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"devices at a time (default {AT_ONCE})")

@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from devices import counts
+from redirect.commands import BackgroundCommand
 
 
-class Command(BaseCommand):
+class Command(BackgroundCommand):
     """Counts the devices of each group, and compares; `--repair` makes the kept numbers right."""
 
     help = (

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
@@ -17,13 +16,14 @@ from devices import access_log, counts, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
+from redirect.commands import BackgroundCommand
 from webhooks import alerts, mails, phones
 from webhooks import worker as webhooks
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
 
 
-class Command(BaseCommand):
+class Command(BackgroundCommand):
     """Clears what is spent, prunes the access log and the audit log, makes partitions for the coming week."""
 
     help = (

@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from devices.imports import imports, spreadsheet
 from devices.imports.preview import owners_of
 from devices.models import Import, ImportState
 from devices.reconcile import BAD, RowOutcome
+from redirect.commands import BackgroundCommand
 from redirect.http.table_file import csv_line, pieces_of
 
 
-class Command(BaseCommand):
+class Command(BackgroundCommand):
     """Checks a file, and writes it whole or not at all."""
 
     help = (

@@ -1,0 +1,18 @@
+"""Commands that run beside phones on one machine come after them."""
+
+import os
+
+import pytest
+from django.core.management import BaseCommand, get_commands, load_command_class
+
+BACKGROUND = ["run_jobs", "housekeeping", "import_devices", "refresh_endpoints", "backup", "check_counters"]
+
+
+@pytest.mark.parametrize("name", BACKGROUND)
+def test_long_work_runs_at_a_lower_priority(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the command line alone: a request that calls a command would slow its own process down for good."""
+    done: list[object] = []
+    monkeypatch.setattr(os, "nice", done.append)
+    monkeypatch.setattr(BaseCommand, "run_from_argv", lambda _, argv: done.append(argv))
+    load_command_class(get_commands()[name], name).run_from_argv(["manage.py", name])
+    assert done == [10, ["manage.py", name]]

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Group
-from redirect.db.arrays import table_of_rows
+from redirect.db.arrays import integers, table_of_rows
 from webhooks.models import Alert, DeliveryState, EventType, Webhook
 
 EXAMPLES = 10  # of a notice: what a mail can name one by one
@@ -30,13 +30,17 @@ class Subscribers:
     """
 
     def __init__(self, events: Collection[EventType] = tuple(EventType)) -> None:
+        # As little of each as tells what it wants: there may be thousands, and they are looked at all the time.
+        columns = ("pk", "group_id", "events", "created_at")
         enabled: list[Subscriber] = [
-            *Webhook.objects.filter(enabled=True).select_related("group").order_by("pk"),
-            *Alert.objects.filter(enabled=True).order_by("pk"),
+            *Webhook.objects.filter(enabled=True).only(*columns).order_by("pk"),
+            *Alert.objects.filter(enabled=True).only(*columns).order_by("pk"),
         ]
         self._all = [each for each in enabled if any(each.wants(event) for event in events)]
-        owners = [each.group_id for each in self._all]
-        below = Group.objects.filter(reseller__in=owners).values_list("reseller_id", "pk") if owners else ()
+        owners = {each.group_id for each in self._all}
+        below = (
+            Group.objects.filter(reseller__in=integers(owners)).values_list("reseller_id", "pk") if owners else ()
+        )
         self._scopes: dict[int, set[int]] = {pk: {pk} for pk in owners}
         for reseller, pk in below:
             self._scopes[reseller].add(pk)
@@ -47,6 +51,10 @@ class Subscribers:
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    def want(self, event: str) -> bool:
+        """Whether at least one of them is told of this type of events."""
+        return any(each.wants(event) for each in self._all)
 
     @property
     def groups(self) -> set[int]:
@@ -179,8 +187,9 @@ def time_of(column: str) -> str:
 
 
 def from_database(value: Any) -> datetime:
-    """A time as a statement yields it: on SQLite a text, in UTC."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """A time as a statement yields it: on SQLite without its zone, or a text, in UTC."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def forget(event: EventType, keys: Collection[tuple[int, str]]) -> None:

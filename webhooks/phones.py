@@ -39,7 +39,8 @@ from webhooks.outbox import (
 
 EVENTS = (EventType.FIRST_SEEN, EventType.FAILING, EventType.RECOVERED, EventType.UNKNOWN)
 TURN = 3.0  # seconds, in which a worker does nothing else
-PIECE = 5_000  # rows of the log that are read in one transaction
+PIECE = 10_000  # rows of the log that are read in one transaction
+AHEAD = 50_000  # rows behind these that are looked at to tell which devices are new
 BEGIN_BEFORE = timedelta(minutes=5)
 
 KNOWN_FOR = timedelta(days=7)  # how long an address is a group's after a device of the group was redirected there
@@ -62,15 +63,28 @@ class Row(NamedTuple):
     path: str | None
 
 
+@dataclass(frozen=True)
+class Unread:
+    """The rows of the log behind one id, up to another; none is older than `since`."""
+
+    after: int
+    last: int
+    since: datetime
+
+    def parameters(self) -> dict[str, Any]:
+        """For the statements that read them."""
+        return {"after": self.after, "last": self.last, "since": _adapted(self.since)}
+
+
 @dataclass
 class Piece:
     """What is known about some rows of the log, and what is to be told of them."""
 
     rows: Sequence[Row]
-    mark: ReadMark
+    unread: Unread
+    new: set[int]  # devices whose first request is among the rows
     subscribers: Subscribers
     owners: dict[int, int] = field(default_factory=dict)  # group by device: those that there are
-    new: set[int] = field(default_factory=set)  # devices whose first request is among the rows
     failing: dict[tuple[int, str], datetime] = field(default_factory=dict)  # since when, by Told's key
     messages: list[Message] = field(default_factory=list)
 
@@ -88,27 +102,26 @@ class Piece:
 
 
 def turn() -> None:
-    """Tell of what phones have asked for, for some seconds."""
+    """Tell of what phones have asked for until now, for some seconds."""
     end = time.monotonic() + TURN
-    while tell_next() and time.monotonic() < end:
+    is_enabled, is_marked = _state()
+    if not is_marked and not (is_enabled and Subscribers(EVENTS)):
+        return
+    until = settled_id()
+    if until is None:
+        return
+    subscribers = Subscribers(EVENTS)  # after `until`: all that was asked for since one subscribed comes later
+    if not subscribers:
+        _stop()
+        return
+    if not is_marked:
+        _begin(until)
+    while tell_next(until, subscribers) and time.monotonic() < end:
         pass
 
 
-def tell_next() -> bool:
-    """Tell of the next rows of the log; False if there are no more for now, or nothing wants these events."""
-    is_enabled, is_marked = _state()
-    if not is_enabled and not is_marked:
-        return False
-    subscribers = Subscribers(EVENTS)
-    if not subscribers:
-        if is_marked:
-            _stop()
-        return False
-    until = settled_id()
-    if until is None:
-        return False
-    if not is_marked:
-        _begin(until)
+def tell_next(until: int, subscribers: Subscribers) -> bool:
+    """Tell of the next rows of the log up to this id; False if there are no more."""
     if not ReadMark.objects.filter(read_to__lt=until).exists() or not _told_before():
         return False
     with transaction.atomic():
@@ -157,54 +170,85 @@ def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
     """Tell of the next rows up to this id and move the mark behind them; whether there may be more."""
     began = timezone.now()
     # What a replica answered comes later, with the time of the request: see OPEN_FOR.
-    log = Access.objects.filter(pk__gt=mark.read_to, pk__lte=until, time__gte=mark.read_at - OPEN_FOR)
-    rows = [Row(*values) for values in log.order_by("pk").values_list(*Row._fields)[:PIECE]]
-    if rows:
-        piece = Piece(rows, mark, subscribers)
+    unread = Unread(mark.read_to, min(until, mark.read_to + PIECE), mark.read_at - OPEN_FOR)
+    new = _new(unread, subscribers)
+    piece = Piece(_rows(unread, subscribers, new), unread, set(new), subscribers)
+    _know(unread, began)
+    if piece.rows:
         _learn(piece)
         _follow(piece)
         _look_at_unknown(piece, began)
         put(piece.messages)
-    is_more = len(rows) == PIECE
-    mark.read_to, mark.read_at = (rows[-1].pk, mark.read_at) if is_more else (until, began)
+    is_more = unread.last < until
+    mark.read_to, mark.read_at = unread.last, mark.read_at if is_more else began
     mark.save()
     return is_more
+
+
+# A count of a device begins at zero in each group, and has what was logged while another transaction held the row
+# as soon as that is `counted`. So a device is new if all that it has asked for lies behind the mark. Few have
+# asked as seldom as that, and each of these is looked at.
+NEW = """
+SELECT d.id FROM (
+    SELECT device_id, count(*) AS number FROM devices_access
+    WHERE id > %(after)s AND id <= %(ahead)s AND time >= %(since)s AND device_id IS NOT NULL GROUP BY device_id
+) asked JOIN devices_device d ON d.id = asked.device_id
+WHERE d.num_requests <= asked.number + %(beyond)s AND d.num_requests <= (
+    SELECT coalesce(sum(CASE WHEN a.id > %(after)s AND a.counted THEN 1
+                        WHEN a.id <= %(after)s AND NOT a.counted THEN -1 ELSE 0 END), 0)
+    FROM devices_access a
+    WHERE a.mac = d.mac AND a.time >= %(since)s AND a.device_id = d.id AND a.group_id = d.group_id
+)
+"""
+
+
+def _new(unread: Unread, subscribers: Subscribers) -> list[int]:
+    """Devices that had never asked before the rows, if anything wants to know."""
+    if not subscribers.want(EventType.FIRST_SEEN):
+        return []
+    ahead = unread.last + AHEAD
+    with connection.cursor() as cursor:
+        cursor.execute(NEW, {**unread.parameters(), "ahead": ahead, "beyond": max((newest_id() or 0) - ahead, 0)})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+# What can matter: not the many requests of devices that have asked before, never failed and are redirected.
+ROWS = """
+WITH unread AS (
+    SELECT id, time, mac, device_id, group_id, outcome, address, path FROM devices_access
+    WHERE id > %(after)s AND id <= %(last)s AND time >= %(since)s
+)
+SELECT * FROM unread
+WHERE device_id IS NULL OR group_id IN (SELECT value FROM {watched}) AND (
+    device_id IN (SELECT device_id FROM unread WHERE outcome <> 'Redirected' AND device_id IS NOT NULL)
+    OR device_id IN (SELECT value FROM {new})
+    OR EXISTS (
+        SELECT 1 FROM webhooks_told told
+        WHERE told.event = 'device.failing' AND told.group_id = unread.group_id
+            AND told.key = CAST(unread.device_id AS text)
+    )
+)
+ORDER BY id
+"""
+
+
+def _rows(unread: Unread, subscribers: Subscribers, new: Collection[int]) -> list[Row]:
+    """The rows of unknown MACs, and of watched devices that fail, did so before, or are new."""
+    table, groups = table_of(sorted(subscribers.groups), "bigint")
+    _, devices = table_of(new, "bigint")
+    statement = ROWS.format(**{name: table.replace("%s", f"%({name})s") for name in ("watched", "new")})
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**unread.parameters(), "watched": groups, "new": devices})
+        return [Row(pk, from_database(moment), *more) for pk, moment, *more in cursor.fetchall()]
 
 
 def _learn(piece: Piece) -> None:
     """What is known about the devices of the rows, in the groups that are watched."""
     watched = piece.subscribers.groups
     asked = {row.device_id for row in piece.rows if row.device_id is not None and row.group_id in watched}
-    found = Device.objects.filter(pk__in=integers(sorted(asked))).values_list("pk", "group_id", "num_requests")
-    counts = {pk: (group_id, requests) for pk, group_id, requests in found}
-    piece.owners = {pk: group_id for pk, (group_id, _) in counts.items()}
-    most = newest_id() - piece.mark.read_to  # requests behind the mark; of a new device, all there are
-    piece.new = _new_among([pk for pk, (_, requests) in counts.items() if requests <= most], piece.mark)
-    keys = [str(pk) for pk in counts]
-    told = Told.objects.filter(event=EventType.FAILING, key__in=texts(keys))
+    piece.owners = dict(Device.objects.filter(pk__in=integers(sorted(asked))).values_list("pk", "group_id"))
+    told = Told.objects.filter(event=EventType.FAILING, key__in=texts([str(pk) for pk in piece.owners]))
     piece.failing = {(each.group_id, each.key): each.time for each in told}
-
-
-# A device's count begins at zero in each group, and has what was logged while another transaction held the device
-# as soon as that is `counted`. So a device is new if all that it has asked for lies behind the mark.
-NEW = """
-SELECT d.id FROM devices_device d
-WHERE d.id IN (SELECT value FROM {}) AND d.num_requests <= (
-    SELECT coalesce(sum(CASE WHEN a.id > %s AND a.counted THEN 1 WHEN a.id <= %s AND NOT a.counted THEN -1
-                        ELSE 0 END), 0)
-    FROM devices_access a
-    WHERE a.mac = d.mac AND a.time >= %s AND a.device_id = d.id AND a.group_id = d.group_id
-)
-"""
-
-
-def _new_among(devices: Sequence[int], mark: ReadMark) -> set[int]:
-    """Those of the devices that had never asked when the mark was set."""
-    source, parameter = table_of(devices, "bigint")
-    since = connection.ops.adapt_datetimefield_value(mark.read_at - OPEN_FOR)
-    with connection.cursor() as cursor:
-        cursor.execute(NEW.format(source), [parameter, mark.read_to, mark.read_to, since])
-        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _follow(piece: Piece) -> None:
@@ -249,16 +293,12 @@ def _successes_before(piece: Piece) -> dict[int, datetime]:
     source, parameters = table_of_rows({"device_id": "bigint", "mac": "text", "failed_at": "text"}, rows)
     source = source.replace("AS listed", "AS failed")
     with connection.cursor() as cursor:
-        cursor.execute(LATER.format(source, time_of("failed.failed_at")), [*parameters, piece.mark.read_to])
+        cursor.execute(LATER.format(source, time_of("failed.failed_at")), [*parameters, piece.unread.after])
         return {pk: from_database(moment) for pk, moment in cursor.fetchall()}
 
 
 def _look_at_unknown(piece: Piece, now: datetime) -> None:
-    """Unknown MACs that ask from an address which is one group's alone; and which addresses are whose."""
-    seen = {
-        (row.address, row.group_id) for row in piece.rows if row.outcome == Outcome.REDIRECTED and row.group_id
-    }
-    _know(seen, now)
+    """Unknown MACs that ask from an address which is one group's alone."""
     unknown = {(row.address, row.mac): row for row in piece.rows if row.device_id is None}
     addresses = texts({address for address, _ in unknown})
     known = KnownAddress.objects.filter(address__in=addresses, seen__gte=now - KNOWN_FOR)
@@ -286,17 +326,30 @@ def _look_at_unknown(piece: Piece, now: datetime) -> None:
 
 
 KNOW = """
-INSERT INTO webhooks_knownaddress (address, group_id, seen) SELECT address, group_id, %s FROM {} WHERE true
-ON CONFLICT (address, group_id) DO UPDATE SET seen = excluded.seen WHERE webhooks_knownaddress.seen < %s
+INSERT INTO webhooks_knownaddress (address, group_id, seen)
+SELECT address, group_id, %(now)s FROM (
+    SELECT DISTINCT address, group_id FROM devices_access
+    WHERE id > %(after)s AND id <= %(last)s AND time >= %(since)s
+        AND outcome = 'Redirected' AND group_id IS NOT NULL
+) asked
+WHERE NOT EXISTS (
+    SELECT 1 FROM webhooks_knownaddress k
+    WHERE k.address = asked.address AND k.group_id = asked.group_id AND k.seen >= %(lately)s
+)
+ORDER BY address, group_id
+ON CONFLICT (address, group_id) DO UPDATE SET seen = excluded.seen
 """
 
 
-def _know(pairs: Collection[tuple[str, int]], now: datetime) -> None:
+def _know(unread: Unread, now: datetime) -> None:
     """Keep from which addresses devices of which groups were redirected."""
-    source, parameters = table_of_rows({"address": "text", "group_id": "bigint"}, sorted(pairs))
-    moment, old = map(connection.ops.adapt_datetimefield_value, (now, now - KNOWN_AGAIN))
+    moments = {"now": _adapted(now), "lately": _adapted(now - KNOWN_AGAIN)}
     with connection.cursor() as cursor:
-        cursor.execute(KNOW.format(source), [moment, *parameters, old])
+        cursor.execute(KNOW, {**unread.parameters(), **moments})
+
+
+def _adapted(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def forget_old() -> int:

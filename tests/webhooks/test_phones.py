@@ -18,6 +18,7 @@ from redirect.db.time import now
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_webhook
 from webhooks import events, phones
 from webhooks.models import Delivery, KnownAddress, ReadMark, Told, Webhook
+from webhooks.outbox import Subscribers
 
 MACS = [f"00908F{number:06X}" for number in range(20)]
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
@@ -236,7 +237,7 @@ def test_a_long_log_is_read_in_pieces(cast: Cast, monkeypatch: pytest.MonkeyPatc
         make_device(cast.provider, mac)
         boot(mac)
         boot(mac)
-    assert phones.tell_next()
+    assert phones.tell_next(access_log.newest_id(), Subscribers(phones.EVENTS))
     assert ReadMark.objects.get().read_to < Access.objects.latest("pk").pk  # as if the worker died here
     assert told() == [(kind, mac) for mac in MACS[:8] for kind in ("device.first_seen", "device.failing")]
 

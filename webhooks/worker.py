@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from redirect.db.transactions import commit_without_waiting
 from webhooks import events, mails, secrets, sender
 from webhooks.models import Delivery, DeliveryState, Webhook
 from webhooks.sender import Outcome
@@ -25,6 +26,7 @@ from webhooks.sender import Outcome
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=25)  # longer than one message takes
+FRESH = timedelta(seconds=5)  # so long after its last sign a worker need not ask whether it has the lease
 TURN = 5.0  # seconds, in which a worker does nothing else
 BATCH = 50
 KEPT = timedelta(days=30)
@@ -67,8 +69,9 @@ def _lease(served: Collection[int] = ()) -> Webhook | None:
     waiting = waiting.select_related("group").order_by(F("leased_until").asc(nulls_first=True), "pk")
     for rows in (waiting.exclude(group__in=served), waiting.filter(group__in=served)):
         for webhook in rows[:5]:
-            webhook.lease = uuid.uuid4()
-            if Webhook.objects.filter(free, pk=webhook.pk).update(lease=webhook.lease, leased_until=now + LEASE):
+            webhook.lease, webhook.leased_until = uuid.uuid4(), now + LEASE
+            taken = {"lease": webhook.lease, "leased_until": webhook.leased_until}
+            if Webhook.objects.filter(free, pk=webhook.pk).update(**taken):
                 return webhook
     return None
 
@@ -88,7 +91,9 @@ def _send_due(webhook: Webhook, end: float) -> None:
 
 def _send(webhook: Webhook, delivery: Delivery, secret: str) -> bool:
     """Send one message and keep what became of it; False if the webhook is to be left alone for now."""
-    _keep(webhook, leased_until=timezone.now() + LEASE)
+    assert webhook.leased_until is not None
+    if webhook.leased_until - LEASE < timezone.now() - FRESH:  # held up, so that another may have the lease
+        _keep(webhook, leased_until=timezone.now() + LEASE)
     body = json.dumps(
         {
             "type": delivery.event,
@@ -105,6 +110,7 @@ def _send(webhook: Webhook, delivery: Delivery, secret: str) -> bool:
         logger.exception("webhook %s: message %s", webhook.pk, key)
         outcome = Outcome(None, "An error of the service; its log tells more.")
     with transaction.atomic():
+        commit_without_waiting()  # if the database forgets it, the message is sent again
         return _keep_outcome(webhook, delivery, outcome)
 
 
@@ -130,7 +136,7 @@ def _keep_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome) -> boo
             reason = "The receiver answered 410 (gone)." if outcome.status == GONE else "Nothing arrived for long."
             health |= {"enabled": False, "disabled_reason": reason}
             _mail(webhook, reason, outcome)
-    _keep(webhook, **health)
+    _keep(webhook, leased_until=now + LEASE, **health)
     delivery.save(
         update_fields=["attempts", "last_status", "last_problem", "state", "finished_at", "next_attempt"]
     )

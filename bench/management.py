@@ -1,7 +1,7 @@
 """What a refresh of all endpoints costs phones: their p99 beside `manage.py refresh_endpoints`, and alone.
 
 The devices are simulated ones of tools/simulate that take their time for each answer. They stand for other
-machines and yet share this one's processors: they run at the lowest priority.
+machines and yet share this one's processors: they run when nothing else does.
 """
 
 import contextlib
@@ -27,7 +27,6 @@ from rig.service import manage
 
 ENDPOINTS = 1_000
 DELAY = 0.05  # seconds before each answer of a device
-LOWEST_PRIORITY = 19
 DEVICES = ["tools/simulate", "mediant-7.2", "--count", str(ENDPOINTS)]  # whose login is Admin, Admin
 
 # Endpoints of devices that the database has, at the addresses of the simulated ones.
@@ -101,7 +100,7 @@ def _beside(data: Data, on: Running, variables: dict[str, str]) -> tuple[float, 
 def _devices() -> Iterator[list[str]]:
     """The addresses of simulated devices that answer while the block runs."""
     simulated = subprocess.Popen(
-        ["nice", "-n", str(LOWEST_PRIORITY), sys.executable, *DEVICES],
+        ["chrt", "--idle", "0", sys.executable, *DEVICES],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -13,4 +13,6 @@ class BackgroundCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run it as Django does, and let phones come first."""
         os.nice(NICENESS)
+        if hasattr(os, "SCHED_BATCH"):  # of Linux: a process that wakes up waits for its turn
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         super().run_from_argv(argv)

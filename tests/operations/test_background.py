@@ -13,6 +13,7 @@ def test_long_work_runs_at_a_lower_priority(name: str, monkeypatch: pytest.Monke
     """From the command line alone: a request that calls a command would slow its own process down for good."""
     done: list[object] = []
     monkeypatch.setattr(os, "nice", done.append)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *policy: None, raising=False)
     monkeypatch.setattr(BaseCommand, "run_from_argv", lambda _, argv: done.append(argv))
     load_command_class(get_commands()[name], name).run_from_argv(["manage.py", name])
     assert done == [10, ["manage.py", name]]

@@ -52,6 +52,15 @@ def test_patroni_takes_its_file(tmp_path: Path) -> None:
     assert [line for line in complaints if not line.startswith("bootstrap.pg_hba")] == []
 
 
+def test_the_times_of_a_failover_suit_each_other() -> None:
+    """What Patroni 3.0.2 does not check; by the manual of its settings in the store."""
+    times = read("patroni.yml")["bootstrap"]["dcs"]
+    assert times["ttl"] >= 20
+    assert times["loop_wait"] >= 1
+    assert times["retry_timeout"] >= 3
+    assert times["loop_wait"] + 2 * times["retry_timeout"] <= times["ttl"]
+
+
 @needs("pgbackrest")
 def test_pgbackrest_takes_its_file() -> None:
     asked = subprocess.run(

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from devices.models import Device
 from management.models import Endpoint
@@ -233,3 +235,19 @@ def test_a_location_against_its_server(pbx: Managed, cast: Cast):
     Device.objects.filter(mac="0004F2000001").delete()
     assert pbx.monitor.get(location).json()["missingOnServer"] == []
     assert Api(make_user(cast.stranger)).get(location).status_code == 204
+
+
+def test_statements_of_the_comparison_do_not_depend_on_devices(pbx: Managed):
+    location = f"/locations/{pbx.endpoint.location_id}/consistency"
+    numbers = []
+    for first, count in ((1, 1), (2, 40)):
+        devices_of_location(pbx, *(f"0004F2{first:02X}{number:04X}" for number in range(count)))
+        for number in range(count):
+            pbx.server.add_phone(f"0004f2{first + 8:02x}{number:04x}")
+        done(pbx.do("consistency"))
+        with CaptureQueriesContext(connection) as queries:
+            report = pbx.monitor.get(location).json()
+        assert len(report["missingOnServer"]) >= count
+        assert len(report["notRedirected"]) >= count
+        numbers.append(len(queries))
+    assert numbers[0] == numbers[1]

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import secrets
+import ssl
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ TOO_LATE = -1  # not answered within the client's patience
 class Connection:
     """As much HTTP/1.1 as is needed to ask a server that is being killed."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, host: str = HOST) -> None:
+        self.port, self.host = port, host
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def exchange(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body; raises OSError or EOFError if there is no whole answer."""
         if self._streams is None:
-            self._streams = await asyncio.open_connection(HOST, self.port)
+            self._streams = await asyncio.open_connection(self.host, self.port)
         reader, writer = self._streams
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -68,6 +69,7 @@ class Phones:
     keep_alive: bool = True
     patience: float = 10.0
     headers: str = ""
+    host: str = HOST
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
     asked: list[Asked] = field(default_factory=list)
     lag: float = 0.0  # how late this process itself was at worst: no fault of the service's
@@ -128,7 +130,7 @@ class Phones:
             self.lag = max(self.lag, loop.time() - due)
 
     async def _client(self, number: int) -> None:
-        connection = Connection(self.port)
+        connection = Connection(self.port, self.host)
         pause = self.clients / self.rate
         await asyncio.sleep(pause * number / self.clients)
         due = asyncio.get_running_loop().time()
@@ -148,32 +150,53 @@ class Phones:
 class Integrator:
     """The documented API, one call after another over one connection, as a user who has logged in."""
 
-    def __init__(self, port: int, login: str, password: str, patience: float = 60) -> None:
-        self._begin(port, patience)
+    def __init__(
+        self,
+        port: int,
+        login: str,
+        password: str,
+        patience: float = 60,
+        *,
+        host: str = HOST,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._begin(port, patience, host, tls)
         status, answer = self.call("POST", "/login", {"userName": login, "password": password})
         if status != 200:
             raise RuntimeError(f"no login as {login}: {status} {answer}")
         self._hold(answer["access_token"])
 
     @classmethod
-    def holding(cls, port: int, token: str, patience: float = 60) -> "Integrator":
+    def holding(
+        cls,
+        port: int,
+        token: str,
+        patience: float = 60,
+        *,
+        host: str = HOST,
+        tls: ssl.SSLContext | None = None,
+    ) -> "Integrator":
         """One that has an access token, or an API key, already."""
         made = cls.__new__(cls)
-        made._begin(port, patience)
+        made._begin(port, patience, host, tls)
         made._hold(token)
         return made
 
     def another(self, port: int) -> "Integrator":
         """A connection of its own with the same token."""
-        return self.holding(port, self.token, self._patience)
+        return self.holding(port, self.token, self._patience, host=self._host, tls=self._tls)
 
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
 
-    def _begin(self, port: int, patience: float) -> None:
-        self._connection = http.client.HTTPConnection(HOST, port, timeout=patience)
-        self._patience = patience
+    def _begin(self, port: int, patience: float, host: str, tls: ssl.SSLContext | None) -> None:
+        self._connection = (
+            http.client.HTTPConnection(host, port, timeout=patience)
+            if tls is None
+            else http.client.HTTPSConnection(host, port, timeout=patience, context=tls)
+        )
+        self._patience, self._host, self._tls = patience, host, tls
         self._headers: dict[str, str] = {}
         self.took = 0.0  # seconds, of the last call
 

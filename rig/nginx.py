@@ -70,7 +70,7 @@ def of_the_project(
     ports = {80: free_port(), 443: free_port(), 8443: free_port()}
     (home / "tls").mkdir(parents=True)
     if certificates is None:
-        certificates = {**_certificate("server"), **_certificate("device-ca")}
+        certificates = {**certificate("server"), **certificate("device-ca")}
     for name, content in certificates.items():
         (home / "tls" / name).write_bytes(content)
     for file in (ROOT / "deploy").glob("nginx*.conf"):
@@ -88,7 +88,8 @@ def of_the_project(
     return running
 
 
-def _certificate(name: str) -> dict[str, bytes]:
+def certificate(name: str) -> dict[str, bytes]:
+    """A certificate that signs itself and its key, as PEM files by their names: NAME.crt, NAME.key."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)

@@ -8,7 +8,8 @@ from collections import Counter
 from rig import nginx
 from rig.clients import NO_ANSWER, Connection, Phones
 from rig.service import Service
-from tests.faults.site import PASSWORD, UNKNOWN_MAC, Calls, Site, mac, milliseconds, shown
+from rig.tenant import PASSWORD, mac
+from tests.faults.site import UNKNOWN_MAC, Calls, Site, milliseconds, shown
 
 
 async def locks(site: Site) -> None:

@@ -13,7 +13,8 @@ from collections import Counter
 from rig import ROOT
 from rig.processes import end, wait_for
 from rig.service import manage
-from tests.faults.site import Site, mac
+from rig.tenant import mac
+from tests.faults.site import Site
 from tests.simulators.device import Fault
 from tests.simulators.mediant import Mediant
 from tests.simulators.server import Served

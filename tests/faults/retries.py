@@ -12,7 +12,8 @@ from typing import Any
 from rig.clients import NO_ANSWER, Integrator
 from rig.processes import send, wait_for
 from rig.service import manage
-from tests.faults.site import BULK, LOGIN, PASSWORD, Site, mac, shown
+from rig.tenant import LOGIN, PASSWORD, mac
+from tests.faults.site import BULK, Site, shown
 
 FIRST = 0x0C0000000000
 PATH = "/devices"

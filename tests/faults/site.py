@@ -13,24 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rig import counts, tenant
 from rig.clients import NO_ANSWER, TOO_LATE, Integrator, Phones
 from rig.postgresql import Cluster, signals_ignored, temporary_cluster
-from rig.processes import wait_for
 from rig.service import Service, environment, manage
+from rig.tenant import LOGIN, PASSWORD, mac
 
-LOGIN, PASSWORD = "admin", "correct horse 7 battery"
-DEVICES = 20_000
-LOCATIONS = 200
-FIRST_MAC = 0x00908F000000
 UNKNOWN_MAC = 0x00FFFF000000
 BULK_MAC = 0x0A0000000000
 BULK = 5_000
 SETTINGS = ("max_connections=120", "shared_buffers=256MB", "wal_keep_size=1GB")
-
-
-def mac(number: int) -> str:
-    """A MAC as a phone asks for it."""
-    return f"{number:012X}"
 
 
 def milliseconds(seconds: float) -> str:
@@ -42,25 +34,6 @@ def shown(statuses: Counter[int]) -> str:
     """How many ended how, in words."""
     words = {NO_ANSWER: "no answer", TOO_LATE: "too late"}
     return ", ".join(f"{words.get(status, status)}: {count}" for status, count in sorted(statuses.items()))
-
-
-SEED = """
-from accounts.models import Group, User
-from devices.models import Device
-from locations.models import Location
-reseller = Group.objects.create(name="Reseller", group_type="Reseller")
-group = Group.objects.create(name="Provider", group_type="Provider", reseller=reseller)
-user = User(login="{login}", group=group, permission_level="Administrator", first_name="A", last_name="B")
-user.set_password("{password}")
-user.save()
-places = Location.objects.bulk_create(
-    Location(group=group, url=f"https://pbx{{n}}.example/{{{{MAC ADDRESS}}}}") for n in range({locations})
-)
-Device.objects.bulk_create(
-    (Device(group=group, mac=f"{{{first} + n:012X}}", location=places[n % {locations}]) for n in range({devices})),
-    batch_size=2000,
-)
-"""
 
 
 class BulkCalls(threading.Thread):
@@ -171,7 +144,7 @@ class Site:
     @functools.cached_property
     def macs(self) -> list[str]:
         """All phones that are known and redirected."""
-        return [mac(FIRST_MAC + number) for number in range(DEVICES)]
+        return tenant.macs()
 
     def say(self, text: str) -> None:
         """A figure."""
@@ -217,34 +190,16 @@ class Site:
 
     def check_counts(self, *loads: Phones) -> None:
         """Every phone that was answered is in the log, once, and the counters tell the same as the log."""
-        answered = {entry.tag for load in loads for entry in load.asked if entry.status == 302}
-        logged: Counter[str] = Counter()
-
-        def all_there() -> bool:
-            logged.clear()
-            for load in loads:
-                by_tag = "SELECT user_agent, count(*) FROM devices_access WHERE user_agent LIKE %s GROUP BY 1"
-                logged.update(dict(self.database.rows(by_tag, f"{load.tag}-%")))
-            late = self.database.rows("SELECT 1 FROM devices_access WHERE NOT counted LIMIT 1")
-            return not late and answered <= logged.keys()
-
-        # What a replica answered, or somebody held, is brought up a moment later.
-        with contextlib.suppress(TimeoutError):
-            waited = wait_for(all_there, 30)
-            if waited > 0.5:
-                self.say(f"all counts are there {waited:.1f} s after the last answer")
-        missing = answered - logged.keys()
-        twice = [tag for tag, count in logged.items() if count > 1]
-        sums = "SELECT (SELECT sum(num_requests) FROM devices_device),"
-        sums += " (SELECT count(*) FROM devices_access WHERE device_id IS NOT NULL),"
-        sums += " (SELECT count(*) FROM devices_access WHERE NOT counted)"
-        ((counters, rows_in_log, uncounted),) = self.database.rows(sums)
-        asked = sum(len(load.asked) for load in loads)
-        self.say(f"{asked} asked, {len(answered)} redirected, {len(logged)} of them and others logged")
-        self.check(not missing, f"every answered phone is counted ({len(missing)} are not)")
-        self.check(not twice, f"none is counted twice ({len(twice)} are)")
-        agree = f"counters ({counters}) and access log ({rows_in_log}, {uncounted} not counted yet) agree"
-        self.check(counters == rows_in_log, agree)
+        found = counts.count(self.database.rows, *loads)
+        if found.waited > 0.5:
+            self.say(f"all counts are there {found.waited:.1f} s after the last answer")
+        self.say(f"{found.asked} asked, {found.answered} redirected, {found.logged} of them and others logged")
+        self.check(not found.missing, f"every answered phone is counted ({found.missing} are not)")
+        self.check(not found.twice, f"none is counted twice ({found.twice} are)")
+        agree = (
+            f"counters ({found.counters}) and access log ({found.rows}, {found.uncounted} not counted yet) agree"
+        )
+        self.check(found.counters == found.rows, agree)
 
 
 @contextlib.contextmanager
@@ -254,8 +209,7 @@ def site(*, quick: bool) -> Iterator[Site]:
         database.home.chmod(0o755)
         variables = environment(database.url, SPOOL=str(database.home / "spool"))
         manage(variables, "migrate", "--verbosity", "0")
-        values = {"login": LOGIN, "password": PASSWORD, "locations": LOCATIONS, "first": FIRST_MAC}
-        manage(variables, "shell", "--verbosity", "0", "-c", SEED.format(devices=DEVICES, **values))
+        manage(variables, "shell", "--verbosity", "0", "-c", tenant.SEED)
         with database.connect() as connection:
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")

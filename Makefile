@@ -11,7 +11,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 SQLITE := DATABASE_URL=sqlite:///var/suite.sqlite3
 
 .NOTPARALLEL:
-.PHONY: help run test test-pg test-browser check format lock dist install-test image-test fuzz faults bench bench-desk clients clean env python free-port
+.PHONY: help run test test-pg test-browser check format lock dist install-test image-test fuzz faults bench bench-desk clients stack stack-test clean env python free-port
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,7 @@ lock: env ## lock the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.lock
 	@$(LOCK) $(ARGS) pyproject.toml --group bench -o requirements-bench.lock
 	@$(LOCK) $(ARGS) --group clients -o requirements-clients.lock
+	@$(LOCK) $(ARGS) --group stack -o requirements-stack.lock
 	@$(LOCK) $(ARGS) tools/bootstrap.in -o tools/bootstrap.lock
 
 dist: env ## build the wheel that docs/install.md installs: dist/
@@ -73,6 +74,18 @@ bench: ## measure against what one would write instead: bench/RESULTS.md (needs 
 
 bench-desk: ## time the pages of the support desk at a million devices and ten million requests
 	@var/bench/venv/bin/python -m bench.desk $(ARGS)
+
+stack: var/stack/venv/.installed ## three database hosts, two app hosts and nginx, in namespaces of this machine (root)
+	@.venv/bin/python tools/stack run
+
+stack-test: var/stack/venv/.installed ## lose each host and program of the stack under load, and count (ARGS="--quick crash")
+	@.venv/bin/python tools/stack test $(ARGS)
+
+var/stack/venv/.installed: requirements-stack.lock | env
+	@# Patroni runs as postgres, which may not enter the home of an interpreter of one's own.
+	@[ -x var/stack/venv/bin/python ] || .tools/bin/uv venv --quiet --python /usr/bin/python3 var/stack/venv
+	@.tools/bin/uv pip sync --quiet --python var/stack/venv/bin/python --require-hashes requirements-stack.lock
+	@touch $@
 
 clients: var/clients/venv/.installed ## the generators of clients, for the tests that use them
 

@@ -161,3 +161,13 @@ def test_pgbouncer_takes_the_connections_of_the_service() -> None:
     assert "options" in parser["pgbouncer"]["ignore_startup_parameters"].split(",")
     for deadline in ("statement_timeout", "lock_timeout"):
         assert f"SET {deadline}" in read_text("pgbouncer.ini")
+    # A role of its own: migrations and jobs take longer.
+    assert re.findall(r"ALTER ROLE (\w+) SET", read_text("pgbouncer.ini")) == ["redirect_api"] * 3
+    # hostssl alone, as patroni.yml says; and a fail-over is not waited for any longer than it takes.
+    assert parser["pgbouncer"]["server_tls_sslmode"] == "require"
+    assert int(parser["pgbouncer"]["server_login_retry"]) == 1
+
+
+def test_etcd_answers_patroni() -> None:
+    # Off by default in etcd 3.4 where it reads a file.
+    assert read("etcd.yml")["enable-grpc-gateway"] is True

@@ -10,26 +10,25 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from devices import mac
-from devices.imports import spreadsheet, writer
+from devices.imports import rows_table, spreadsheet, writer
 from devices.imports.checks import OF_THE_FILE, judge, staged
+from devices.imports.rows_table import PIECE
 from devices.imports.spreadsheet import COLUMNS
 from devices.models import Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import BAD, GOOD, RowOutcome
 from jobs import runner
 from jobs.models import Job, JobState
 from jobs.progress import Progress
-from redirect.db.arrays import Kind, integers, table_of_rows
 from redirect.db.transactions import in_transaction
 from redirect.errors import ApiError, ChangedMeanwhile, Conflict
 
 logger = logging.getLogger(__name__)
-PIECE = 2_000  # rows for each statement: far below the deadlines of the database, and steps that one sees
 KEPT_FOR = timedelta(days=1)
 SHORT_FILE = 200_000  # bytes: it is read in a second
 MOST_SHEETS = 50  # whose names are kept
@@ -91,7 +90,7 @@ def read(job: Job) -> None:
     Many short transactions, so that phones are served between them. An attempt that died is begun anew.
     """
     upload = Import.objects.select_related("file").get(pk=job.payload["upload"])
-    _delete_rows(upload.rows.all())
+    rows_table.delete(upload.rows.all())
     with Progress(job) as progress:
         try:
             sheet = spreadsheet.read(bytes(upload.file.data), upload.sheet or None)
@@ -107,7 +106,7 @@ def read(job: Job) -> None:
                 number += len(lines)
                 progress.report(number)
                 with transaction.atomic():
-                    _insert_rows(upload, [staged(line, first_lines) for line in lines])
+                    rows_table.insert(upload, [staged(line, first_lines) for line in lines])
                     runner.fence(job, done=number)
         except spreadsheet.SheetNotChosen as error:
             with transaction.atomic():
@@ -115,7 +114,7 @@ def read(job: Job) -> None:
                 runner.finish(job)
             return
         except spreadsheet.Unreadable as error:
-            _delete_rows(upload.rows.all())
+            rows_table.delete(upload.rows.all())
             outcome: dict[str, object] = {"state": ImportState.FAILED, "problem": str(error)}
         else:
             outcome = {"state": ImportState.READING, "total": number}
@@ -132,28 +131,6 @@ def _tell(upload: Import, **values: object) -> None:
     upload.save(update_fields=list(values))
 
 
-def _insert_rows(upload: Import, rows: Sequence[ImportRow]) -> None:
-    columns = ("mac_cell", "group_cell", "location_cell", "description_cell", "mac", "verdict", "problem")
-    names = ", ".join(columns)
-    values = [(row.number, *(getattr(row, name) for name in columns)) for row in rows]
-    source, listed = table_of_rows(_columns(["number"], columns), values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO devices_importrow (upload_id, was, number, {names})
-            SELECT %s, '', number, {names} FROM {source}
-            """,  # noqa: S608 - the text of a table expression, no value
-            [upload.pk, *listed],
-        )
-
-
-def _columns(numbers: Sequence[str], texts: Sequence[str]) -> dict[str, Kind]:
-    columns: dict[str, Kind] = dict.fromkeys(numbers, "bigint")
-    for name in texts:
-        columns[name] = "text"
-    return columns
-
-
 def check_next(pk: int, number: int = PIECE) -> Import:
     """Give the next rows their verdicts; after the last ones the import can be confirmed."""
     with transaction.atomic():
@@ -165,7 +142,7 @@ def check_next(pk: int, number: int = PIECE) -> Import:
         judge(rows, override=upload.move, numbers=upload.numbers, viewer=upload.viewer)
         for row in rows:
             row.was = before[row.pk] if before[row.pk] != row.verdict else ""
-        _save_verdicts([row for row in rows if row.verdict not in OF_THE_FILE])
+        rows_table.save_verdicts([row for row in rows if row.verdict not in OF_THE_FILE])
         upload.checked += len(rows)
         if upload.checked >= upload.total or not rows:
             found = upload.rows.values_list("verdict").annotate(number=Count("pk"))
@@ -213,21 +190,6 @@ def _change(upload: Import, *idle: ImportState, **values: object) -> bool:
             return False
         _tell(upload, **values)
     return True
-
-
-def _save_verdicts(rows: Sequence[ImportRow]) -> None:
-    values = [(row.pk, row.group_id, row.location_id, row.verdict, row.was, row.problem) for row in rows]
-    columns = _columns(["id", "group_id", "location_id"], ["verdict", "was", "problem"])
-    source, listed = table_of_rows(columns, values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE devices_importrow SET group_id = listed.group_id, location_id = listed.location_id,
-                verdict = listed.verdict, was = listed.was, problem = listed.problem
-            FROM {source} WHERE devices_importrow.id = listed.id
-            """,  # noqa: S608 - the text of a table expression, no value
-            listed,
-        )
 
 
 def good_rows(upload: Import) -> QuerySet[ImportRow]:
@@ -292,7 +254,7 @@ def write(job: Job) -> None:
     except ApiError as error:
         raise runner.TryLater("The database was busy.") from error
     else:
-        _delete_rows(good_rows(upload))
+        rows_table.delete(good_rows(upload))
 
 
 def _not_written(upload: Import, job: Job, problem: str) -> None:
@@ -319,7 +281,7 @@ def forget_old() -> int:
         state=ImportState.FAILED, problem="It was not confirmed within a day. Upload the file again."
     )
     finished = old.filter(state__in=[ImportState.DONE, ImportState.FAILED])
-    _delete_rows(ImportRow.objects.filter(upload__in=finished))
+    rows_table.delete(ImportRow.objects.filter(upload__in=finished))
     ImportFile.objects.filter(upload__in=finished).delete()
     return left
 
@@ -329,12 +291,6 @@ def discard(upload: Import) -> bool:
     idle = (ImportState.CHOICE, ImportState.READING, ImportState.CHECKED, ImportState.FAILED)
     if not _change(upload, *idle, state=ImportState.FAILED):
         return False
-    _delete_rows(upload.rows.all())
+    rows_table.delete(upload.rows.all())
     Import.objects.filter(pk=upload.pk, state=ImportState.FAILED).delete()
     return True
-
-
-def _delete_rows(rows: QuerySet[ImportRow]) -> None:
-    """In short transactions."""
-    while ids := list(rows.values_list("pk", flat=True)[:PIECE]):
-        ImportRow.objects.filter(pk__in=integers(ids))._raw_delete(ImportRow.objects.db)

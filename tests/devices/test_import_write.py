@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from devices import bulk
-from devices.imports import imports, writer
+from devices.imports import imports, rows_table, writer
 from devices.models import Device, Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import DesiredDevice, RowOutcome
 from jobs import runner
@@ -151,14 +151,14 @@ def test_a_long_file_is_read_by_a_job_too(
 ) -> None:
     monkeypatch.setattr(imports, "PIECE", 1000)
     go_on, arrived = threading.Semaphore(0), threading.Semaphore(0)
-    insert = imports._insert_rows
+    insert = rows_table.insert
 
     def slow(*arguments: Any) -> None:
         insert(*arguments)
         arrived.release()
         assert go_on.acquire(timeout=120)
 
-    monkeypatch.setattr(imports, "_insert_rows", slow)
+    monkeypatch.setattr(rows_table, "insert", slow)
     address = long_file(browser, monkeypatch)
     told = []
     with worker():
@@ -182,7 +182,7 @@ def test_a_file_whose_reader_died_is_read_again_from_its_beginning(
 ) -> None:
     monkeypatch.setattr(imports, "PIECE", 1000)
     address = long_file(browser, monkeypatch)
-    insert, pieces = imports._insert_rows, []
+    insert, pieces = rows_table.insert, []
 
     def killed(*arguments: Any) -> None:
         insert(*arguments)
@@ -190,7 +190,7 @@ def test_a_file_whose_reader_died_is_read_again_from_its_beginning(
         if len(pieces) == 2:
             raise Killed
 
-    monkeypatch.setattr(imports, "_insert_rows", killed)
+    monkeypatch.setattr(rows_table, "insert", killed)
     run_due_jobs()
     assert ImportRow.objects.count() == 1000
     assert browser.get(f"{address}progress/").json()["stalled"] is False
@@ -208,7 +208,7 @@ def test_a_file_that_kills_each_reader_is_to_be_uploaded_again(
     def killed(*arguments: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(imports, "_insert_rows", killed)
+    monkeypatch.setattr(rows_table, "insert", killed)
     for _ in range(runner.ATTEMPTS + 1):
         run_due_jobs()
         the_process_is_silent()

@@ -134,6 +134,8 @@ def mentioned_in(text: str) -> list[str]:
     >>> mentioned_in("GET /00a0.c914.c829.cfg from 00-A0-C9-14-C8-30")
     ['00A0C914C829', '00A0C914C830']
     """
+    if _ANY_SPELLING.fullmatch(text):
+        return [_digits(text)]
     text = with_plain_separators(text)
     for no_mac in (_UUID, _OF_A_MODEL, _NUMBER):
         text = no_mac.sub(" ", text)

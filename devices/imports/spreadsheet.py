@@ -1,6 +1,7 @@
 """Device lists as people keep them, csv files and workbooks, read into lines of text."""
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -126,9 +127,10 @@ def _from_workbook(rows: Rows) -> Rows:
 def _lines(rows: Rows, places: dict[str, int], width: int | None = None) -> Iterator[Line]:
     """`width`: the columns of a csv file, in which a text with a separator reaches beyond the last."""
     count, in_workbook = 0, width is None
+    wanted = [(name, places.get(name, sys.maxsize)) for name in COLUMNS]
     for number, cells in rows:
-        found = [cells[places[name]] if places.get(name, len(cells)) < len(cells) else "" for name in COLUMNS]
-        (mac, group, location, description), problems = zip(*map(_text, COLUMNS, found), strict=True)
+        found = [_text(name, cells[place]) if place < len(cells) else ("", "") for name, place in wanted]
+        (mac, group, location, description), problems = zip(*found, strict=True)
         problem = next(filter(None, problems), "")
         if width and width - 1 in places.values():  # else it is a column that means nothing that goes on
             problem = problem or _beyond(cells[width:])
@@ -137,7 +139,7 @@ def _lines(rows: Rows, places: dict[str, int], width: int | None = None) -> Iter
         count += 1
         if count > MOST_ROWS:
             raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Split it.")
-        is_number = isinstance(found[0], int | float)
+        is_number = isinstance(cells[places["mac"]], int | float) if mac else False
         yield Line(number, mac, group, location, description, is_number, in_workbook, problem)
     if not count:
         raise Unreadable("The file has a line with the names of the columns, and no rows below it.")
@@ -167,19 +169,19 @@ _CONTROL = "The {column} has a control character ({text}). Remove it."
 
 def _text(column: str, cell: Any) -> tuple[str, str]:
     """The text of a cell, and a sentence if it cannot be read."""
+    if isinstance(cell, str):
+        text = normalize(unguard(cell))
+        if len(text) > MOST_CHARACTERS:
+            return text[:100], _UNREADABLE["long"].format(column=column, text=f"{len(text):,}")
+        if control := control_character(text, lines=column == "description"):
+            return _without_controls(text), _CONTROL.format(column=column, text=control)
+        return text, ""
     if isinstance(cell, dict):
         kind, text = cell["is"], cell["text"]
         if column == "description" and kind in ("boolean", "date"):
             return text, ""
         return ("" if kind == "long" else text), _UNREADABLE[kind].format(column=column, text=text)
-    if not isinstance(cell, str):
-        return str(cell), ""
-    text = normalize(unguard(cell))
-    if len(text) > MOST_CHARACTERS:
-        return text[:100], _UNREADABLE["long"].format(column=column, text=f"{len(text):,}")
-    if control := control_character(text, lines=column == "description"):
-        return _without_controls(text), _CONTROL.format(column=column, text=control)
-    return text, ""
+    return str(cell), ""
 
 
 def _without_controls(text: str) -> str:

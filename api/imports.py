@@ -269,7 +269,7 @@ class ImportView(DetailView):
     def get(self, request: Request, id: int) -> Response:
         """How far an import is
 
-        Its rows are read, then checked, and after `POST /imports/{id}/confirm` written.
+        Its rows are read and checked, and after `POST /imports/{id}/confirm` written.
         """
         return self.retrieve(id=id)
 

@@ -11,19 +11,22 @@ from django.db.models import Q, QuerySet
 from accounts.models import Group, User
 from devices import bulk, claims, mac
 from devices.imports import mac_cell
+from devices.imports.rows_table import Row
 from devices.imports.spreadsheet import Line, is_id
-from devices.models import Device, ImportRow
+from devices.models import Device
 from devices.reconcile import CurrentDevice, DesiredDevice, RowOutcome, outcome_of
 from locations.models import Location
 from redirect.db.arrays import integers, texts
 
-# Seen from the file alone, when it is staged.
-OF_THE_FILE = (
-    RowOutcome.UNREADABLE,
-    RowOutcome.INVALID_MAC,
-    RowOutcome.REPEATED_MAC,
-    RowOutcome.NO_GROUP,
-    RowOutcome.LONG_DESCRIPTION,
+# Seen from the file alone, when it is read.
+OF_THE_FILE = frozenset(
+    {
+        RowOutcome.UNREADABLE,
+        RowOutcome.INVALID_MAC,
+        RowOutcome.REPEATED_MAC,
+        RowOutcome.NO_GROUP,
+        RowOutcome.LONG_DESCRIPTION,
+    }
 )
 
 OTHERS = "This MAC belongs to another group."
@@ -33,15 +36,9 @@ Devices = Mapping[str, CurrentDevice]
 _LONGEST_DESCRIPTION = Device._meta.get_field("description").max_length or 0
 
 
-def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
+def row_of(line: Line, first_lines: dict[str, int]) -> Row:
     """The row of a line, with what is wrong in the file itself. `first_lines` remembers where each MAC stood."""
-    row = ImportRow(
-        number=line.number,
-        mac_cell=line.mac,
-        group_cell=line.group,
-        location_cell=line.location,
-        description_cell=line.description,
-    )
+    row = Row(line.number, line.mac, line.group, line.location, line.description)
     if line.problem:
         return _refused(row, RowOutcome.UNREADABLE, line.problem)
     reading = mac_cell.read(line.mac, is_number=line.is_number, in_workbook=line.in_workbook)
@@ -71,14 +68,14 @@ def staged(line: Line, first_lines: dict[str, int]) -> ImportRow:
     return row
 
 
-def wish_of(row: ImportRow) -> DesiredDevice:
+def wish_of(row: Row) -> DesiredDevice:
     """What a row wishes for; it has been resolved."""
     assert row.mac is not None
     assert row.group_id is not None
     return DesiredDevice(row.mac, row.group_id, row.location_id, row.description_cell or None)
 
 
-def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False, viewer: User | None = None) -> None:
+def judge(rows: Sequence[Row], *, override: bool, numbers: bool = False, viewer: User | None = None) -> None:
     """Resolve the names of these rows and give each its verdict; nothing is locked or written.
 
     `numbers`: a person has agreed to the MACs that were restored from numbers. `viewer`: in whose scope groups are
@@ -105,7 +102,7 @@ def judge(rows: Sequence[ImportRow], *, override: bool, numbers: bool = False, v
             row.problem = f"This MAC belongs to {owner}. Remove it there first." if owner else OTHERS
 
 
-def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
+def _refused(row: Row, verdict: RowOutcome, problem: str) -> Row:
     row.verdict, row.problem = verdict, problem
     return row
 
@@ -113,7 +110,7 @@ def _refused(row: ImportRow, verdict: RowOutcome, problem: str) -> ImportRow:
 # --- Groups ---------------------------------------------------------------------------------------------------
 
 
-def _resolve_groups(rows: Sequence[ImportRow], devices: Devices, viewer: User | None) -> None:
+def _resolve_groups(rows: Sequence[Row], devices: Devices, viewer: User | None) -> None:
     found = _groups_called({row.group_cell for row in rows}, viewer)
     for row in rows:
         groups = found[row.group_cell]
@@ -181,7 +178,7 @@ def _ids(cells: Iterable[str]) -> list[int]:
 # --- Locations ------------------------------------------------------------------------------------------------
 
 
-def _with_location(rows: Sequence[ImportRow], names: dict[int, str], devices: Devices) -> list[ImportRow]:
+def _with_location(rows: Sequence[Row], names: dict[int, str], devices: Devices) -> list[Row]:
     """Those of the rows whose location is clear; no location is. Of several, one that the device has already
     is."""
     found = _locations_called(rows)
@@ -214,7 +211,7 @@ def _with_location(rows: Sequence[ImportRow], names: dict[int, str], devices: De
     return clear
 
 
-def _locations_called(rows: Sequence[ImportRow]) -> dict[tuple[int, str], list[int]]:
+def _locations_called(rows: Sequence[Row]) -> dict[tuple[int, str], list[int]]:
     """The locations of a group that a cell may mean: by URL template or by id."""
     cells = {row.location_cell for row in rows if row.location_cell}
     of_groups = Q(group__in=integers(list({row.group_id for row in rows if row.group_id})))

@@ -1,10 +1,11 @@
-"""Files of devices: staged, checked piece by piece, and written in one transaction that takes effect as a whole.
+"""Files of devices: read and checked piece by piece, written in one transaction that takes effect as a whole.
 
 The rows stand in a table of their own until then. Reading a long file and writing are jobs: they outlast a
 request, and are taken up by another process if theirs dies.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -17,8 +18,8 @@ from django.utils import timezone
 from accounts.models import User
 from devices import mac
 from devices.imports import rows_table, spreadsheet, writer
-from devices.imports.checks import OF_THE_FILE, judge, staged
-from devices.imports.rows_table import PIECE
+from devices.imports.checks import OF_THE_FILE, judge, row_of
+from devices.imports.rows_table import PIECE, Row
 from devices.imports.spreadsheet import COLUMNS
 from devices.models import Import, ImportFile, ImportRow, ImportState
 from devices.reconcile import BAD, GOOD, RowOutcome
@@ -85,11 +86,11 @@ def _run_here(upload: Import, watch: Callable[[int], None] | None) -> None:
 
 
 def read(job: Job) -> None:
-    """A job: keep the rows of the file, to be checked; or say why it cannot be read.
+    """A job: keep the rows of the file with their verdicts, to be confirmed; or say why it cannot be read.
 
     Many short transactions, so that phones are served between them. An attempt that died is begun anew.
     """
-    upload = Import.objects.select_related("file").get(pk=job.payload["upload"])
+    upload = Import.objects.select_related("file", "group").get(pk=job.payload["upload"])
     rows_table.delete(upload.rows.all())
     with Progress(job) as progress:
         try:
@@ -97,16 +98,21 @@ def read(job: Job) -> None:
             _tell(
                 upload,
                 total=sheet.expected,
+                checked=0,
                 ignored_columns=", ".join(sheet.ignored)[:1000],
                 sheet=sheet.name[:255],
                 other_sheets=sheet.others[:MOST_SHEETS],
             )
-            number, first_lines = 0, dict[str, int]()
+            number, counts, first_lines = 0, Counter[str](), dict[str, int]()
             while lines := list(islice(sheet.lines, PIECE)):
                 number += len(lines)
                 progress.report(number)
+                rows = [row_of(line, first_lines) for line in lines]
+                _judge(upload, rows)  # before the transaction: SQLite's keeps phones waiting
+                counts.update(row.verdict for row in rows)
                 with transaction.atomic():
-                    rows_table.insert(upload, [staged(line, first_lines) for line in lines])
+                    rows_table.insert(upload, rows)
+                    _tell(upload, checked=number)
                     runner.fence(job, done=number)
         except spreadsheet.SheetNotChosen as error:
             with transaction.atomic():
@@ -115,14 +121,17 @@ def read(job: Job) -> None:
             return
         except spreadsheet.Unreadable as error:
             rows_table.delete(upload.rows.all())
-            outcome: dict[str, object] = {"state": ImportState.FAILED, "problem": str(error)}
+            outcome: dict[str, object] = {"state": ImportState.FAILED, "checked": 0, "problem": str(error)}
         else:
-            outcome = {"state": ImportState.READING, "total": number}
+            outcome = {"state": ImportState.CHECKED, "total": number, "counts": dict(counts)}
     with transaction.atomic():
         _tell(upload, **outcome)
         upload.file.delete()
         runner.finish(job)
-        _go_on(upload)
+
+
+def _judge(upload: Import, rows: Sequence[Row]) -> None:
+    judge(rows, override=upload.move, numbers=upload.numbers, viewer=upload.viewer)
 
 
 def _tell(upload: Import, **values: object) -> None:
@@ -132,17 +141,17 @@ def _tell(upload: Import, **values: object) -> None:
 
 
 def check_next(pk: int, number: int = PIECE) -> Import:
-    """Give the next rows their verdicts; after the last ones the import can be confirmed."""
+    """Give the next rows fresh verdicts, when all are checked again; after the last ones it can be confirmed."""
     with transaction.atomic():
         upload = Import.objects.select_for_update().get(pk=pk)
         if upload.state != ImportState.READING:
             return upload
-        rows = list(upload.rows.order_by("number")[upload.checked : upload.checked + number])
-        before = {row.pk: row.verdict for row in rows}
-        judge(rows, override=upload.move, numbers=upload.numbers, viewer=upload.viewer)
-        for row in rows:
-            row.was = before[row.pk] if before[row.pk] != row.verdict else ""
-        rows_table.save_verdicts([row for row in rows if row.verdict not in OF_THE_FILE])
+        rows = rows_table.read(upload, upload.checked, number)
+        before = [row.verdict for row in rows]
+        _judge(upload, rows)
+        for row, verdict in zip(rows, before, strict=True):
+            row.was = verdict if verdict != row.verdict else ""
+        rows_table.save_verdicts(upload, [row for row in rows if row.verdict not in OF_THE_FILE])
         upload.checked += len(rows)
         if upload.checked >= upload.total or not rows:
             found = upload.rows.values_list("verdict").annotate(number=Count("pk"))
@@ -152,7 +161,7 @@ def check_next(pk: int, number: int = PIECE) -> Import:
 
 
 def check(job: Job) -> None:
-    """A job: give all rows their verdicts, where no page asks for it."""
+    """A job: give all rows fresh verdicts, where no page asks for it."""
     upload = Import.objects.get(pk=job.payload["upload"])
     while upload.state == ImportState.READING:
         with transaction.atomic():

@@ -1,6 +1,8 @@
-"""The table of the rows of imports: written and deleted in pieces, each by as many statements."""
+"""The table of the rows of imports: written, read and deleted in pieces, each by as many statements."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -11,40 +13,65 @@ from redirect.db.arrays import Kind, integers, table_of_rows
 PIECE = 2_000  # rows for each statement: far below the deadlines of the database, and steps that one sees
 
 
-def insert(upload: Import, rows: Sequence[ImportRow]) -> None:
-    columns = ("mac_cell", "group_cell", "location_cell", "description_cell", "mac", "verdict", "problem")
-    names = ", ".join(columns)
-    values = [(row.number, *(getattr(row, name) for name in columns)) for row in rows]
-    source, listed = table_of_rows(_columns(["number"], columns), values)
+@dataclass(slots=True)
+class Row:
+    """A row of the file as it stands there, and what was found out about it: an ImportRow without its model."""
+
+    number: int
+    mac_cell: str
+    group_cell: str
+    location_cell: str
+    description_cell: str
+    mac: str | None = None
+    group_id: int | None = None
+    location_id: int | None = None
+    verdict: str = ""
+    was: str = ""
+    problem: str = ""
+
+
+COLUMNS = [field.name for field in fields(Row)]
+_VERDICT: dict[str, Kind] = {
+    "number": "bigint",
+    "group_id": "bigint",
+    "location_id": "bigint",
+    "verdict": "text",
+    "was": "text",
+    "problem": "text",
+}
+
+
+def insert(upload: Import, rows: Sequence[Row]) -> None:
+    """Keep these rows, new to the import."""
+    names, values_of = ", ".join(["upload_id", *COLUMNS]), attrgetter(*COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            places = ", ".join(["%s"] * (len(COLUMNS) + 1))
+            statement = f"INSERT INTO devices_importrow ({names}) VALUES ({places})"  # noqa: S608 - names, no value
+            cursor.executemany(statement, [(upload.pk, *values_of(row)) for row in rows])
+            return
+        with connection.wrap_database_errors, cursor.copy(f"COPY devices_importrow ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row((upload.pk, *values_of(row)))
+
+
+def read(upload: Import, first: int, number: int) -> list[Row]:
+    """So many rows in the order of their lines, behind the `first` ones."""
+    values = upload.rows.order_by("number").values_list(*COLUMNS)
+    return [Row(*columns) for columns in values[first : first + number]]
+
+
+def save_verdicts(upload: Import, rows: Sequence[Row]) -> None:
+    """Keep what was found out about rows that are there."""
+    source, listed = table_of_rows(_VERDICT, [attrgetter(*_VERDICT)(row) for row in rows])
+    given = ", ".join(f"{name} = listed.{name}" for name in _VERDICT if name != "number")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO devices_importrow (upload_id, was, number, {names})
-            SELECT %s, '', number, {names} FROM {source}
-            """,  # noqa: S608 - the text of a table expression, no value
-            [upload.pk, *listed],
-        )
-
-
-def _columns(numbers: Sequence[str], texts: Sequence[str]) -> dict[str, Kind]:
-    columns: dict[str, Kind] = dict.fromkeys(numbers, "bigint")
-    for name in texts:
-        columns[name] = "text"
-    return columns
-
-
-def save_verdicts(rows: Sequence[ImportRow]) -> None:
-    values = [(row.pk, row.group_id, row.location_id, row.verdict, row.was, row.problem) for row in rows]
-    columns = _columns(["id", "group_id", "location_id"], ["verdict", "was", "problem"])
-    source, listed = table_of_rows(columns, values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE devices_importrow SET group_id = listed.group_id, location_id = listed.location_id,
-                verdict = listed.verdict, was = listed.was, problem = listed.problem
-            FROM {source} WHERE devices_importrow.id = listed.id
-            """,  # noqa: S608 - the text of a table expression, no value
-            listed,
+            UPDATE devices_importrow SET {given} FROM {source}
+            WHERE devices_importrow.upload_id = %s AND devices_importrow.number = listed.number
+            """,  # noqa: S608 - names of columns and the text of a table expression, no value
+            [*listed, upload.pk],
         )
 
 

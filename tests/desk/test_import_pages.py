@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -201,6 +202,7 @@ def test_a_name_with_a_slash_is_found(cast: Cast, browser: Client) -> None:
 
 def test_the_progress_moves_with_each_piece(cast: Cast, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     made = upload(browser, csv_of([[f"00908F{number:06X}", "Acme Voice"] for number in range(5_000)]))
+    assert browser.post(f"{page_of(made)}again/").status_code == 302
     told = []
     for _ in range(3):
         answer = browser.post(f"{page_of(made)}next/", headers={"Accept": "application/json"})
@@ -214,6 +216,7 @@ def test_the_progress_moves_with_each_piece(cast: Cast, browser: Client, monkeyp
 
 def test_without_scripts_a_button_goes_on(cast: Cast, browser: Client) -> None:
     made = upload(browser, csv_of([[A, "Acme Voice"]]))
+    browser.post(f"{page_of(made)}again/")
     page = browser.get(page_of(made))
     assert "Check the next rows" in text_of(page)
     assert b"<progress" in page.content
@@ -337,16 +340,23 @@ def test_nothing_is_done_by_a_link(cast: Cast, browser: Client, action: str) -> 
 
 def test_a_piece_takes_as_many_statements_whatever_stands_in_it(cast: Cast, agent: User) -> None:
     """Its import; the rows; groups, names, locations, devices, owners; the verdicts; the import again."""
-    some, many = (stage_groups(agent, number) for number in (2, 300))
+    some, many = (of_groups(agent, number) for number in (2, 300))
+    few, much = statements_of_reading(some), statements_of_reading(many)
+    assert len(few) == len(much), "\n".join([*few, "", *much])
+    written = re.findall(
+        r"^(?:\d+ times: )?(?:INSERT|UPDATE|COPY).*devices_importrow", "\n".join(much), re.MULTILINE
+    )
+    assert len(written) == 1, "each row is written once, with its verdict"
     few = statements_of_piece(some)
     much = statements_of_piece(many)
     assert len(few) == len(much), "\n".join([*few, "", *much])
+    ContentType.objects.get_for_model(Group)  # asked for once in a process
     few, much = statements_of_writing(some), statements_of_writing(many)
     assert len(few) == len(much), "\n".join([*few, "", *much])
     assert Device.objects.filter(location__isnull=False).count() == 2 * 302
 
 
-def stage_groups(agent: User, number: int) -> Import:
+def of_groups(agent: User, number: int) -> Import:
     """Devices that are new, and that exist, in so many groups with a location each."""
     groups = [
         Group(name=f"G{number}-{n}", group_type="Provider", reseller=Group.objects.first()) for n in range(number)
@@ -357,12 +367,18 @@ def stage_groups(agent: User, number: int) -> Import:
         make_location(group, url)
         make_device(group, f"0090{number:04X}{n:04X}")
         lines += [[f"0090{number:04X}{n:04X}", group.name, url], [f"0091{number:04X}{n:04X}", group.name, url]]
-    upload = imports.receive(agent, "phones.csv", csv_of([[*line, "x"] for line in lines]), move=True)
-    imports.read_here(upload)
-    return upload
+    return imports.receive(agent, "phones.csv", csv_of([[*line, "x"] for line in lines]), move=True)
+
+
+def statements_of_reading(upload: Import) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        imports.read_here(upload)
+    assert upload.state == ImportState.CHECKED
+    return [query["sql"][:200] for query in queries]
 
 
 def statements_of_piece(upload: Import) -> list[str]:
+    assert imports.check_again(upload)
     with CaptureQueriesContext(connection) as queries:
         imports.check_next(upload.pk)
     upload.refresh_from_db()

@@ -173,7 +173,7 @@ def test_a_long_file_is_read_by_a_job_too(
         ("Staging", 3000),
     ]
     assert {progress["total"] for progress in told} == {3000}
-    assert "0 of 3,000 rows checked" in text_of(browser.get(address))
+    assert "Import 3,000 devices" in text_of(browser.get(address))
     assert not ImportFile.objects.exists()
 
 
@@ -192,12 +192,13 @@ def test_a_file_whose_reader_died_is_read_again_from_its_beginning(
 
     monkeypatch.setattr(rows_table, "insert", killed)
     run_due_jobs()
-    assert ImportRow.objects.count() == 1000
+    assert ImportRow.objects.filter(verdict=RowOutcome.CREATED).count() == 1000
+    assert Import.objects.get().checked == 1000
     assert browser.get(f"{address}progress/").json()["stalled"] is False
     the_process_is_silent()
     run_due_jobs()
     assert sorted(ImportRow.objects.values_list("number", flat=True)) == list(range(2, 3002))
-    assert "0 of 3,000 rows checked" in text_of(browser.get(address))
+    assert "Import 3,000 devices" in text_of(browser.get(address))
 
 
 def test_a_file_that_kills_each_reader_is_to_be_uploaded_again(

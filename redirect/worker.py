@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 from typing import Any, ClassVar
 
@@ -58,6 +59,24 @@ class APIWorker(ThreadWorker):  # type: ignore[misc]
         gunicorn.http.message.MAX_REQUEST_LINE = refusal.MAX_REQUEST_LINE
         gunicorn.util.write_error = _write_error
         super().init_process()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or stop to accept connections; at the end of the worker also stop to listen.
+
+        gunicorn goes on listening until the last request is answered. What connects meanwhile is reset then, and a
+        proxy cannot tell whether a call that it has sent was carried out. Refused, it asks the next host.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        for listener in self.sockets:
+            # Those that are connected already are answered.
+            for _ in range(self.cfg.backlog):
+                if not select.select([listener], [], [], 0)[0]:
+                    break
+                self.accept(listener)
+            listener.close()
+        self.sockets = []
 
 
 def _write_error(sock: Any, status_int: int, reason: str, mesg: str) -> None:

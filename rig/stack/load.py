@@ -50,12 +50,12 @@ class Writer(threading.Thread):
             began = time.monotonic()
             status, answer = self._api.call("POST", "/devices", {**self._body, "macList": [which]})
             ended = time.monotonic()
+            self._api.close()  # else nginx may close it at the very moment of the next call
             if status == 201 and answer["success"]["count"] != 1:
                 raise RuntimeError(f"a device that is new was not created: {answer}")
             if status == NO_ANSWER and ended - began >= PATIENCE:
                 status = TOO_LATE
             self.writes.append(Write(which, began, ended, status))
-        self._api.close()
 
     def stop(self) -> None:
         """Let the call that is under way come to its end."""

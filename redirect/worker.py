@@ -54,6 +54,8 @@ class ServerLog(Logger):  # type: ignore[misc]
 class APIWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threads; its own errors as JSON, and addresses of the length that the API takes."""
 
+    sockets: list[Any]  # gunicorn's, on which it listens
+
     def init_process(self) -> None:
         """Set what gunicorn has no settings for, and run until the end."""
         gunicorn.http.message.MAX_REQUEST_LINE = refusal.MAX_REQUEST_LINE

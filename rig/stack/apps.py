@@ -20,8 +20,11 @@ MANAGE = (PYTHON, str(ROOT / "manage.py"))
 class App:
     """A host that serves phones and the API."""
 
-    def __init__(self, host: Host, databases: Databases, common: dict[str, str]) -> None:
+    def __init__(self, host: Host, databases: Databases, common: dict[str, str], *, pgbouncer: bool) -> None:
+        """`pgbouncer`: whether the API's connections go through it."""
         self.host = host
+        # What the API's process is connected to: a program of this host, and its port.
+        self.way, self.way_port = ("pgbouncer", 6432) if pgbouncer else ("haproxy", 5000)
         self._password = databases.password
         state = f"{host.home}/var/lib/phone-redirect"
         self.variables = {
@@ -35,7 +38,7 @@ class App:
         self._of_phones = {**self.variables, "PORT": str(PHONES), "WEB_WORKERS": "2"}
         self._of_the_api = {
             **self.variables,
-            "DATABASE_URL": f"postgres://redirect_api:{self._password}@127.0.0.1:6432/redirect",
+            "DATABASE_URL": f"postgres://redirect_api:{self._password}@127.0.0.1:{self.way_port}/redirect",
             "SERVE": "api",
             "PORT": str(API),
             "WEB_WORKERS": "1",

@@ -28,8 +28,10 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
         prog="tools/stack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="start it, and stop it on Ctrl-C")
-    test = commands.add_parser("test", help="do events to it, and print what each of them cost")
+    for_all = argparse.ArgumentParser(add_help=False)
+    for_all.add_argument("--without-pgbouncer", action="store_true", help="the API goes to HAProxy itself")
+    commands.add_parser("run", parents=[for_all], help="start it, and stop it on Ctrl-C")
+    test = commands.add_parser("test", parents=[for_all], help="do events to it, and print what each cost")
     test.add_argument("--quick", action="store_true", help="shorter waits")
     test.add_argument("--rounds", type=_rounds, default=1, metavar="N", help="how often each event is tried")
     test.add_argument("events", nargs="*", metavar="EVENT", help=f"of: {', '.join(events.EVENTS)}")
@@ -55,7 +57,7 @@ def inside(home: Path, arguments: Sequence[str]) -> int:
         signal.signal(signum, _stop)
     options = options_of(arguments)
     try:
-        running = site.start(home)
+        running = site.start(home, pgbouncer=not options.without_pgbouncer)
     except (RuntimeError, TimeoutError, OSError) as error:
         for log in sorted(home.glob("*/log/*.log")):
             print(f"--- {log.parent.parent.name}, {log.stem}:\n{last_lines(log)}", file=sys.stderr)
@@ -63,7 +65,8 @@ def inside(home: Path, arguments: Sequence[str]) -> int:
         return 1
     if options.command == "test":
         calm = QUICK_CALM if options.quick else CALM
-        return trial.run(running, options.events or list(events.EVENTS), options.rounds, calm)
+        names = list(dict.fromkeys(options.events or events.EVENTS))
+        return trial.run(running, names, options.rounds, calm)
     site.say(addresses(running))
     signal.pause()
     return 0

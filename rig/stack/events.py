@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from rig.stack.hosts import Host
 from rig.stack.site import Stack
 
 SECONDS_TO_PROMOTE = 90
+MOMENT = "moment"
 PHONES = {"refused": 0, "lost": 0}
 WRITES = {"errors": 0, "writes_lost": 0}
 SAFE = {**PHONES, **WRITES}
@@ -21,7 +23,10 @@ SAFE = {**PHONES, **WRITES}
 
 @dataclass(frozen=True)
 class Event:
-    """What is done to the stack, and the most that each figure may be. It may return figures of its own."""
+    """What is done to the stack, and the most that each figure may be.
+
+    It may return figures of its own, and the MOMENT of time.monotonic() at which it was done.
+    """
 
     do: Callable[[Stack], Awaitable[dict[str, float] | None]]
     must: dict[str, float]
@@ -89,14 +94,16 @@ async def host_gone(stack: Stack) -> None:
         await asyncio.to_thread(primary.plug)
 
 
-async def app_host_gone(stack: Stack) -> None:
+async def app_host_gone(stack: Stack) -> dict[str, float]:
     """One of the two app hosts is off the network for a while."""
     host = stack.apps[0].host
     await asyncio.to_thread(host.unplug)
+    moment = time.monotonic()
     try:
         await asyncio.sleep(17)
     finally:
         await asyncio.to_thread(host.plug)
+    return {MOMENT: moment}
 
 
 async def reload(stack: Stack) -> None:

@@ -1,18 +1,18 @@
 """The connections of an API process, all of which die while it is idle."""
 
+import contextlib
 import http.client
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from rig.processes import PROC
+from rig.processes import PROC, tree
 from rig.stack.apps import API, POOL, App
 from rig.stack.database import wait_until
-from rig.stack.hosts import Host
 from rig.stack.site import Stack
-
-PGBOUNCER = 6432
 
 
 def first_call(stack: Stack, app: App) -> dict[str, float]:
@@ -26,14 +26,14 @@ def first_call(stack: Stack, app: App) -> dict[str, float]:
     for _ in range(20):
         with ThreadPoolExecutor(POOL) as threads:
             list(threads.map(lambda _: call(app, headers, "/devices?limit=1000"), range(POOL)))
-        if (held := pooled(app.host)) >= POOL:
+        if (held := pooled(app)) >= POOL:
             break
     else:
         raise RuntimeError(f"the pool has {held} connections, not {POOL}")
-    bouncer = app.host.programs["pgbouncer"]
-    bouncer.stop()
-    bouncer.start()
-    wait_until("PgBouncer listens again", lambda: listens(app.host, PGBOUNCER), 10)
+    way = app.host.programs[app.way]
+    way.stop()
+    way.start()
+    wait_until(f"{app.way} listens again", lambda: listens(app), 10)
     status, seconds = call(app, headers, "/devices?limit=1")
     return {"first_call": seconds, "writes_refused": int(status != 200)}
 
@@ -51,18 +51,35 @@ def call(app: App, headers: dict[str, str], path: str) -> tuple[int, float]:
         connection.close()
 
 
-def pooled(host: Host) -> int:
-    """How many connections to PgBouncer clients hold on a host."""
-    return sum(state == "01" and remote.endswith(f":{PGBOUNCER:04X}") for _, remote, state in sockets(host))
+def pooled(app: App) -> int:
+    """How many connections on the way to the database the API's process of a host holds."""
+    port, own = f":{app.way_port:04X}", set()
+    for process in tree(app.host.programs["api"].process.pid):
+        for file in Path(PROC, str(process), "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                own.add(os.readlink(file))
+    return sum(
+        found.state == "01" and found.remote.endswith(port) and f"socket:[{found.inode}]" in own
+        for found in sockets(app)
+    )
 
 
-def listens(host: Host, port: int) -> bool:
-    """Whether a program of the host listens on a port."""
-    return any(state == "0A" and local.endswith(f":{port:04X}") for local, _, state in sockets(host))
+def listens(app: App) -> bool:
+    """Whether what leads to the database listens on a host."""
+    return any(found.state == "0A" and found.local.endswith(f":{app.way_port:04X}") for found in sockets(app))
 
 
-def sockets(host: Host) -> list[tuple[str, str, str]]:
-    """Local address, remote address and state of each TCP socket of a host, as /proc/net/tcp has them."""
-    process = Path(PROC, str(host.programs["haproxy"].process.pid))
+class Socket(NamedTuple):
+    """A TCP socket as /proc/net/tcp has it: addresses and state in hexadecimal."""
+
+    local: str
+    remote: str
+    state: str
+    inode: str
+
+
+def sockets(app: App) -> list[Socket]:
+    """The TCP sockets of a host."""
+    process = Path(PROC, str(app.host.programs["phones"].process.pid))
     lines = (process / "net/tcp").read_text().splitlines()[1:]
-    return [(fields[1], fields[2], fields[3]) for fields in map(str.split, lines)]
+    return [Socket(fields[1], fields[2], fields[3], fields[9]) for fields in map(str.split, lines)]

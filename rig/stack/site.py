@@ -41,8 +41,11 @@ class Stack:
             app.wait_until_ready()
 
 
-def start(home: Path) -> Stack:
-    """The stack in a folder, with a tenant and its phones. It ends with the namespaces."""
+def start(home: Path, *, pgbouncer: bool = True) -> Stack:
+    """The stack in a folder, with a tenant and its phones. It ends with the namespaces.
+
+    `pgbouncer`: whether the API's connections go through it.
+    """
     make_switch()
     shared, here = home / "shared", home / "host"
     (shared / "patroni").mkdir(parents=True)
@@ -57,7 +60,7 @@ def start(home: Path) -> Stack:
     databases = Databases(database_hosts, shared)
     databases.start()
     common = common_variables(f"{NAME},{front.address}", front.address, shared)
-    apps = [App(host, databases, common) for host in app_hosts]
+    apps = [App(host, databases, common, pgbouncer=pgbouncer) for host in app_hosts]
     say("service: HAProxy, PgBouncer, phones, API and jobs on two hosts, nginx in front")
     for app in apps:
         app.start_ways()

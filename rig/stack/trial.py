@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rig import counts
 from rig.clients import NO_ANSWER, TOO_LATE
-from rig.stack.events import EVENTS, Event
+from rig.stack.events import EVENTS, MOMENT, Event
 from rig.stack.figures import Figures, Row, table, worst_of
 from rig.stack.load import Load
 from rig.stack.site import Stack, say
@@ -58,6 +58,7 @@ async def try_event(stack: Stack, event: Event, calm: float) -> Figures:
         await asyncio.sleep(calm)
         moment = time.monotonic()
         own = await event.do(stack) or {}
+        moment = own.pop(MOMENT, moment)
         await asyncio.to_thread(stack.wait_until_whole)
         await asyncio.sleep(calm)
     return {**await asyncio.to_thread(figures_of, stack, load, moment), **own}

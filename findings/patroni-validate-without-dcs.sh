@@ -7,7 +7,7 @@
 # (tests/test_deploy.py), beside what the installed Patroni says of the rest.
 set -euo pipefail
 folder=$(mktemp -d)
-trap 'kill "$store" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill "$store" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m http.server --bind 127.0.0.1 0 >store.log 2>&1 &  # something that accepts connections, in etcd's place
 store=$!

@@ -1,8 +1,6 @@
 """The cast of every test: a reseller, its two providers, and a stranger with a provider of its own."""
 
-import fcntl
 import itertools
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
-from django.test import Client, TransactionTestCase
+from django.test import Client
 from django.test.client import ClientHandler
 from django.test.signals import setting_changed
 from django.utils import timezone
@@ -34,21 +32,12 @@ from locations.models import Location
 from management import secrets, storage
 from management.drivers.base import File
 from management.models import Credential, Endpoint, Operation, OperationState
-from rig.service import environment, manage
 from webhooks import secrets as webhook_secrets
 from webhooks.models import TEST, Alert, Delivery, Webhook
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
-PASSWORD = "correct horse 7 battery"
+pytest_plugins = ["tests.databases"]
 
-# No test that commits writes to these.
-MADE_BY_MIGRATIONS = {
-    "auth_group",
-    "auth_group_permissions",
-    "auth_permission",
-    "desk_staffrole",
-    "django_content_type",
-}
+PASSWORD = "correct horse 7 battery"
 
 _numbers = itertools.count(1)
 
@@ -299,42 +288,9 @@ def _no_minute_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "time", SimpleNamespace(time=lambda: begun))
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file as `migrate` leaves it, for services that are processes: to be copied."""
-    # Below the folder of the whole run: its workers migrate once together.
-    at = tmp_path_factory.getbasetemp() if WORKER == "master" else tmp_path_factory.getbasetemp().parent
-    made = at / "migrated.sqlite3"
-    with (at / "migrated.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            unfinished = at / "unfinished.sqlite3"
-            manage(environment(f"sqlite:///{unfinished}"), "migrate", "--verbosity=0")
-            unfinished.rename(made)
-    return made
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _static_files_are_collected_elsewhere() -> Iterator[None]:
     """A test that collects static files where all tests look makes each of them slow, in later runs too."""
     yield
     found = [path.name for path in Path(settings.STATIC_ROOT).iterdir()]
     assert not found, f"Remove {settings.STATIC_ROOT}, and find the test that fills it."
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _committed_rows_are_deleted() -> Iterator[None]:
-    """After a test that commits, delete its rows. Django's own way, to truncate each table and to make all
-    permissions anew, takes a hundred times as long on tables that are nearly empty."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", delete_rows)
-        yield
-
-
-def delete_rows(test: TransactionTestCase) -> None:
-    """Leave each table as the migrations did."""
-    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False))
-    # In one transaction, at whose end foreign keys are looked at.
-    with transaction.atomic(), connection.cursor() as cursor:
-        for table in sorted(tables - MADE_BY_MIGRATIONS):
-            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of Django's

@@ -26,7 +26,7 @@ test test-pg: export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 test: env ## the whole suite on SQLite (ARGS="-k login" for a part)
 	@$(SQLITE) .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
-test-pg: env ## the whole suite on PostgreSQL: TEST_DATABASE_URL, or a temporary cluster
+test-pg: env ## what reaches the database, on PostgreSQL: TEST_DATABASE_URL or a temporary cluster (ARGS=--all)
 	@.venv/bin/python tools/with_postgres .venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 test-browser: env ## the support desk in a real Chromium (SCREENSHOTS=docs/screenshots takes its pictures anew)

@@ -1,4 +1,4 @@
-"""The databases of the tests: how they are made, and how they are as before behind each test."""
+"""The databases of the tests: which tests need one, how it is made, and how it is as before behind each test."""
 
 import fcntl
 import os
@@ -21,6 +21,46 @@ MADE_BY_MIGRATIONS = {
     "desk_staffrole",
     "django_content_type",
 }
+
+# The fixtures by which a test reaches the database that DATABASE_URL names, be it in a process that it starts.
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="on PostgreSQL, run also what reaches no database")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return ["PostgreSQL: what reaches no database is left out (--all runs it)"] if leaves_out(config) else []
+
+
+def leaves_out(config: pytest.Config) -> bool:
+    return connection.vendor == "postgresql" and not config.getoption("all")
+
+
+def reaches_database(test: pytest.Item) -> bool:
+    """Whether a test asks for the database, or for one kind of it by the condition under which it is skipped."""
+    return (
+        not DATABASE_FIXTURES.isdisjoint(getattr(test, "fixturenames", ()))
+        or test.get_closest_marker("django_db") is not None
+        or test.get_closest_marker("skipif") is not None
+    )
+
+
+# First: `--last-failed` and the like choose among those that are left.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` runs all tests on SQLite. On PostgreSQL those without a database would do the same again."""
+    if leaves_out(config):
+        left_out = [test for test in items if not reaches_database(test)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [test for test in items if reaches_database(test)]
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """A test whose fixture asks for the database by `getfixturevalue` alone would be left out unseen."""
+    if fixturedef.argname == "_django_db_helper" and not reaches_database(request.node):
+        pytest.fail("Let the fixture that asks for another one by its name have `db` among its arguments.")
 
 
 @pytest.fixture(scope="session")

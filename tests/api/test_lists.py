@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import Group
 from devices.models import Device
 from locations.models import Location
 from tests.conftest import Api, Cast, make_device, make_location, make_operator, make_user
@@ -60,37 +61,57 @@ STATUSES = ["Success", "Fail", "Await access"]
 def rows(cast: Cast) -> Rows:
     """15 devices and 6 locations of the reseller and its providers, and a stranger's that no answer may show."""
     groups = [cast.reseller, cast.provider, cast.sibling]
-    locations: list[Location] = []
-    for number, url in enumerate([*URLS, URLS[0], URLS[1]]):
-        locations.append(
-            make_location(
-                groups[number % 3],
-                url,
-                description=[None, "", "élan", "100%", "a_b", "ALPHA"][number],
-                mutual_auth=number in (1, 2),
-                last_access=[None, DAY, DAY + timedelta(seconds=1), None, DAY, DAY - timedelta(days=400)][number],
-            )
-        )
+    foreign = [cast.stranger, cast.strangers_provider]
+    for group in foreign:
+        group.name = f"{CANARY} {group.name}"
+    Group.objects.bulk_update(foreign, ["name"])
+    last = [None, DAY, DAY + timedelta(seconds=1), None, DAY, DAY - timedelta(days=400)]
+    *locations, hidden, hidden_below = Location.objects.bulk_create(
+        [
+            *(
+                Location(
+                    group=groups[number % 3],
+                    url=url,
+                    description=[None, "", "élan", "100%", "a_b", "ALPHA"][number],
+                    mutual_auth=number in (1, 2),
+                    last_access=last[number],
+                )
+                for number, url in enumerate([*URLS, URLS[0], URLS[1]])
+            ),
+            *(
+                Location(
+                    group=group, url=f"https://{CANARY}.example/", description=f"{CANARY} élan", last_access=DAY
+                )
+                for group in foreign
+            ),
+        ]
+    )
     devices = []
     for number, description in enumerate(DESCRIPTIONS):
         group = groups[number % 3]
         own = [location for location in locations if location.group_id == group.pk]
         devices.append(
-            make_device(
-                group,
-                f"00908F{number * 0x1D5A3 % 0xFFFFFF:06X}",
-                own[number % 2] if number % 4 else None,
+            Device(
+                group=group,
+                mac=f"00908F{number * 0x1D5A3 % 0xFFFFFF:06X}",
+                location=own[number % 2] if number % 4 else None,
                 description=description,
                 last_access_status=STATUSES[number % 3],
                 last_access=DAY + timedelta(seconds=number % 5) if number % 3 else None,
                 num_requests=number % 4,
             )
         )
-    for group in (cast.stranger, cast.strangers_provider):
-        group.name = f"{CANARY} {group.name}"
-        group.save()
-        hidden = make_location(group, f"https://{CANARY}.example/", description=f"{CANARY} élan", last_access=DAY)
-        make_device(group, f"00908FCA{group.pk % 0xFFFF:04X}", hidden, description=CANARY, num_requests=2)
+    others = [
+        Device(
+            group=location.group,
+            mac=f"00908FCA{location.group_id % 0xFFFF:04X}",
+            location=location,
+            description=CANARY,
+            num_requests=2,
+        )
+        for location in (hidden, hidden_below)
+    ]
+    Device.objects.bulk_create([*devices, *others])
     return Rows([device_row(device) for device in devices], [location_row(it, devices) for it in locations])
 
 

@@ -29,6 +29,8 @@ if DATABASES["default"]["ENGINE"] == "redirect.db.sqlite":
     # One writer at a time: on a busy machine ten threads may wait longer for their turn than clients would.
     # A test that waits for the end of the patience of a process gives it less.
     DATABASES["default"]["OPTIONS"]["timeout"] = int(os.environ.get("TEST_SQLITE_TIMEOUT", "60"))
+    # Nothing that a test writes need survive the machine.
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
     # A file, which threads of a test share as processes do; beside the one that DATABASE_URL names.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
 

@@ -18,7 +18,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import Group
 from desk.ids import RowField
-from devices import claims, disputes
+from devices import claim_history, disputes
+from devices.claims import Claim
 from devices.models import Device
 from redirect.errors import ApiError
 
@@ -37,16 +38,14 @@ class ClaimLine:
 
 
 def lines(macs: Collection[str]) -> dict[str, list[ClaimLine]]:
-    """The newest claims of each MAC, newest first; in two statements."""
-    found: dict[str, list[Any]] = {}
-    for claim in claims.of_macs(macs)[: SHOWN * len(macs)]:
-        found.setdefault(claim.mac, []).append(claim)
+    """The newest claims of each MAC, newest first; in three statements."""
+    found = claim_history.of_macs(macs, SHOWN)
     ids = {claim.group_id for some in found.values() for claim in some}
     groups = Group.objects.select_related("reseller").in_bulk(ids)
-    return {mac: [_line(claim, groups) for claim in some[:SHOWN]] for mac, some in found.items()}
+    return {mac: [_line(claim, groups) for claim in some] for mac, some in found.items()}
 
 
-def _line(claim: claims.Claim, groups: dict[int, Group]) -> ClaimLine:
+def _line(claim: Claim, groups: dict[int, Group]) -> ClaimLine:
     group = groups.get(claim.group_id)
     name = group.full_name if group else f"a group that was deleted (id {claim.group_id})"
     return ClaimLine(name, claim.began, claim.ended, claim.dispute)

@@ -26,10 +26,11 @@ LEAST_FOREIGN = 10  # MACs of other groups in one call, below which their share 
 
 
 class Claim(models.Model):
-    """A group has, or had, the device of this MAC.
+    """A group had the device of this MAC.
 
-    The database writes these rows itself, whoever changes a device (migration 0017: triggers). There is no foreign
-    key: a claim outlives its device and its group.
+    The database writes these rows itself, whoever changes a device (migration 0025: triggers). There is no foreign
+    key: a claim outlives its device and its group. A claim that runs is told by its device (`claimed_at`); one
+    from before that migration is a row here that has not ended.
     """
 
     mac = models.CharField(max_length=12)
@@ -70,12 +71,10 @@ class Claimed(models.Model):
         with transaction.atomic():
             if self._state.adding:
                 refuse_new(self.group_id, self.mac)
-            super().save(*args, **kwargs)
-
-
-def of_macs(macs: Collection[str]) -> models.QuerySet[Claim]:
-    """The claims of these MACs, the newest first."""
-    return Claim.objects.filter(mac__in=list(macs)).order_by("mac", models.F("began").desc(nulls_last=True), "-pk")
+                super().save(*args, **kwargs)
+                self.__dict__.pop("claimed_at", None)  # read when it is asked for: the database has written it
+            else:
+                super().save(*args, **kwargs)
 
 
 # --- Quotas and makers -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Group, User
@@ -72,6 +73,8 @@ class Device(Claimed):
     group = models.ForeignKey(Group, models.PROTECT, related_name="devices")
     location = models.ForeignKey(Location, models.PROTECT, null=True, blank=True, related_name="devices")
     description = NormalizedCharField(lines=True, max_length=1000, null=True, blank=True)
+    # Since when the group has it: the database writes it. NULL: devices/claims.py has the claim.
+    claimed_at = models.DateTimeField(null=True, editable=False, db_default=Now())
 
     # Written at each boot: no index on any of them, so that PostgreSQL's updates stay HOT.
     last_access_status = models.CharField(

@@ -82,11 +82,11 @@ def of_month(first: date, group_ids: Collection[int]) -> dict[int, Usage]:
     of_groups = f"group_id IN (SELECT value FROM {source})"  # noqa: S608 - the text of a table expression
     log = f"{of_groups} AND time >= %s AND time < %s AND time >= {OPEN_FROM}"
     in_log = (groups, begin, end)
-    for group_id, number in _rows(DEVICES_BEFORE.format(of_groups), groups, begin, begin):
-        usage[group_id].devices = usage[group_id].peak = number
-    for group_id, step, level in _rows(CHANGES.format(of_groups), *in_log, *in_log):
-        usage[group_id].peak += max(level, 0)
-        usage[group_id].devices += step
+    for group_id, number in _rows(DEVICES_BEFORE.format(of_groups), groups, begin, groups, begin, begin):
+        usage[group_id].devices = usage[group_id].peak = int(number)
+    for group_id, step, level in _rows(CHANGES.format(of_groups), *in_log, *in_log, *in_log):
+        usage[group_id].peak += max(int(level), 0)
+        usage[group_id].devices += int(step)
     # One statement each: a day that is closed meanwhile is counted once.
     for group_id, number in _rows(REQUESTS.format(of_groups, log), groups, first, *in_log):
         usage[group_id].requests = int(number)
@@ -96,8 +96,12 @@ def of_month(first: date, group_ids: Collection[int]) -> dict[int, Usage]:
 
 
 DEVICES_BEFORE = """
-SELECT group_id, count(*) FROM devices_claim
-WHERE {0} AND (began IS NULL OR began < %s) AND (ended IS NULL OR ended >= %s) GROUP BY group_id
+SELECT group_id, sum(number) FROM (
+    SELECT group_id, count(*) AS number FROM devices_device WHERE {0} AND claimed_at < %s GROUP BY group_id
+    UNION ALL
+    SELECT group_id, count(*) FROM devices_claim
+    WHERE {0} AND (began IS NULL OR began < %s) AND (ended IS NULL OR ended >= %s) GROUP BY group_id
+) AS part GROUP BY group_id
 """
 
 # What is done at one moment counts as one step: a device that goes and one that comes are no peak.
@@ -105,7 +109,10 @@ CHANGES = """
 SELECT group_id, sum(step), max(level) FROM (
     SELECT group_id, step, sum(step) OVER (PARTITION BY group_id ORDER BY moment) AS level FROM (
         SELECT group_id, moment, sum(step) AS step FROM (
-            SELECT group_id, began AS moment, 1 AS step FROM devices_claim
+            SELECT group_id, claimed_at AS moment, 1 AS step FROM devices_device
+            WHERE {0} AND claimed_at >= %s AND claimed_at < %s
+            UNION ALL
+            SELECT group_id, began, 1 FROM devices_claim
             WHERE {0} AND began >= %s AND began < %s
             UNION ALL
             SELECT group_id, ended, -1 FROM devices_claim WHERE {0} AND ended >= %s AND ended < %s

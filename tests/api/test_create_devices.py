@@ -60,6 +60,7 @@ def test_devices_are_created(administrator: Api, cast: Cast) -> None:
     }
     for row in rows(cast.provider):
         assert row.pop("id")
+        assert row.pop("claimed_at")
         assert row.pop("mac") in (A, B)
         assert row == {
             "group_id": cast.provider.pk,

@@ -2,18 +2,21 @@
 
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Group
 from audit.models import Entry, Event
+from devices.claim_history import of_macs
 from devices.claims import Claim, parse_prefixes
 from devices.models import Device
 from tests.conftest import (
@@ -75,7 +78,7 @@ def test_a_refused_call_writes_nothing(administrator: Api, cast: Cast) -> None:
     answer = create(administrator, cast.provider, MACS[:3], locationId=location.pk)
     assert answer.status_code == 409
     assert Device.objects.get().location is None
-    assert (Entry.objects.count(), Claim.objects.count()) == (entries, 1)
+    assert (Entry.objects.count(), Claim.objects.count()) == (entries, 0)
 
 
 def test_the_quota_of_a_reseller_counts_its_providers(administrator: Api, cast: Cast) -> None:
@@ -275,9 +278,10 @@ def test_many_macs_of_other_groups_are_told(administrator: Api, cast: Cast) -> N
 
 
 def claims_of(mac: str) -> list[tuple[int, bool]]:
-    rows = Claim.objects.filter(mac=mac).order_by("pk")
-    assert all(claim.began is not None for claim in rows)
-    return [(claim.group_id, claim.ended is None) for claim in rows]
+    claims = of_macs([mac], 20).get(mac, [])[::-1]
+    assert all(claim.began is not None for claim in claims)
+    assert all(str(earlier.ended) <= str(later.began) for earlier, later in pairwise(claims))
+    return [(claim.group_id, claim.ended is None) for claim in claims]
 
 
 def test_a_claim_is_kept_from_its_begin_to_its_end(administrator: Api, cast: Cast) -> None:
@@ -304,6 +308,73 @@ def test_what_is_written_around_the_models_is_kept_too(cast: Cast) -> None:
         cursor.execute("UPDATE devices_device SET group_id = %s", [cast.sibling.pk])
         cursor.execute("DELETE FROM devices_device")
     assert claims_of(MACS[0]) == [(cast.provider.pk, False), (cast.sibling.pk, False)]
+
+
+def as_before_0025(*devices: Device) -> None:
+    """Their claims run since migration 0017 or before, and are rows of their own."""
+    for at, device in enumerate(devices):
+        began = None if at else device.claimed_at
+        Claim.objects.create(mac=device.mac, group_id=device.group_id, began=began)
+    Device.objects.filter(mac__in=[device.mac for device in devices]).update(claimed_at=None)
+
+
+def test_claims_of_before_end_where_they_began(administrator: Api, cast: Cast) -> None:
+    create(administrator, cast.provider, MACS[:4])
+    as_before_0025(*Device.objects.filter(mac__in=MACS[:3]).order_by("mac"))
+    administrator.post("/devices/move", {"macList": MACS[:2], "group": cast.sibling.pk})
+    administrator.post("/devices/remove", {"macList": MACS[1:4]})
+    assert claims_of(MACS[0]) == [(cast.provider.pk, False), (cast.sibling.pk, True)]
+    found = of_macs(MACS[1:4], 20)
+    told = {mac: [(claim.group_id, claim.began is None) for claim in found[mac]] for mac in MACS[1:4]}
+    assert told == {
+        MACS[1]: [(cast.sibling.pk, False), (cast.provider.pk, True)],
+        MACS[2]: [(cast.provider.pk, True)],
+        MACS[3]: [(cast.provider.pk, False)],
+    }
+    assert all(claim.ended for claims in found.values() for claim in claims)
+    assert Claim.objects.count() == 5
+
+
+def test_the_migration_of_running_claims_and_back(transactional_db: None) -> None:
+    """Nothing is lost in either direction, and no claim is told twice."""
+    reseller = make_group("Acme Voice")
+    provider, sibling = make_group("Berlin Phones", reseller), make_group("Munich Phones", reseller)
+    api = Api(make_user(reseller))
+
+    def claims() -> dict[str, list[Any]]:
+        return {
+            mac: [(claim.group_id, claim.began, claim.ended) for claim in found]
+            for mac, found in of_macs(MACS[:6], 20).items()
+        }
+
+    create(api, provider, MACS[:4])
+    api.post("/devices/move", {"macList": MACS[:2], "group": sibling.pk})
+    api.post("/devices/remove", {"macList": MACS[1:3]})
+    before = claims()
+    executor = MigrationExecutor(connection)
+    latest = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "devices"]
+    try:
+        executor.migrate([("devices", "0024_count_devices_of_before")])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM devices_claim WHERE ended IS NULL")
+            assert cursor.fetchone() == (2,)
+            cursor.execute(
+                "INSERT INTO devices_device (mac, group_id, last_access_status, num_requests)"
+                " VALUES (%s, %s, 'Await access', 0)",
+                [MACS[4], provider.pk],
+            )
+            cursor.execute("DELETE FROM devices_device WHERE mac = %s", [MACS[3]])
+    finally:
+        MigrationExecutor(connection).migrate(latest)
+    create(api, provider, MACS[5:6])
+    after = claims()
+    assert {mac: after[mac] for mac in MACS[:3]} == {mac: before[mac] for mac in MACS[:3]}
+    assert [claim[2] is None for mac in MACS[3:6] for claim in after[mac]] == [False, True, True]
+    api.post("/devices/remove", {"macList": [MACS[0], *MACS[4:6]]})
+    assert {mac: len(found) for mac, found in claims().items()} == dict(
+        zip(MACS, [2, 2, 1, 1, 1, 1], strict=False)
+    )
+    assert not Claim.objects.filter(ended=None).exists()
 
 
 def test_staff_see_who_had_a_mac(desk: Client, administrator: Api, cast: Cast) -> None:
@@ -334,7 +405,7 @@ def test_a_disputed_claim_goes_to_the_owner(desk: Client, cast: Cast) -> None:
     assert (device.group_id, device.location_id, device.description) == (cast.strangers_provider.pk, None, None)
     entry = Entry.objects.get(event=Event.CLAIM_DISPUTED)
     assert (entry.group_id, entry.additional_data["reason"]) == (cast.provider.pk, REASON)
-    ended, current = Claim.objects.order_by("pk")
+    current, ended = of_macs(MACS[:1], 20)[MACS[0]]
     assert (ended.dispute, current.dispute) == (REASON, None)
     page = desk.get(reverse("admin:devices_device_change", args=[device.pk])).content.decode()
     assert f"ended by support staff: {REASON}" in page

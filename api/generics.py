@@ -155,6 +155,10 @@ class ListView(View):
         """How many rows the list has."""
         return rows.count()
 
+    def skip(self, rows: QuerySet[Any], number: int) -> tuple[QuerySet[Any], int]:
+        """The rows without some of those that the page stands behind, and how many of the `number` are left."""
+        return rows, number
+
 
 class DetailView(OneView):
     """One row."""

@@ -56,7 +56,7 @@ class PagePagination(BasePagination):
 
         Where `view.by_values` is set, they are what its serializer would show, else models.
         `view.rows` are those before any filter: what is shown of the page is read through them.
-        `view.count` counts.
+        `view.count` counts, and `view.skip` may know what need not be walked over.
         """
         self.number = _whole_number("page", view.query.get("page"), 1)
         self.size = min(_whole_number("limit", view.query.get("limit"), DEFAULT_LIMIT), MAX_LIMIT)
@@ -69,6 +69,8 @@ class PagePagination(BasePagination):
         if self.total <= SORTED_AT_ONCE:
             # Else PostgreSQL may walk an index in the order of the list until it has met enough of few rows.
             rows = view.rows.filter(pk__in=rows.values("pk")[:SORTED_AT_ONCE])
+        else:
+            rows, start = view.skip(rows, start)
         # The page is cut before related rows are joined: a deep one would join all that stand before it.
         ids = list(rows.order_by(*ordering).values_list("pk", flat=True)[start : start + self.size])
         if view.by_values:

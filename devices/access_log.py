@@ -165,13 +165,21 @@ def _days_in_default() -> set[date]:
 
 def _days_half_moved() -> set[date]:
     """The days whose tables a run that was killed has left unattached."""
+    unattached = [name for name, attached in tables_of_days().items() if not attached]
+    return {datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date() for name in unattached}
+
+
+def tables_of_days() -> dict[str, bool]:
+    """The tables of days, and whether each is a part of the log: one whose rows are still moved is none yet."""
+    if connection.vendor != "postgresql":
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname FROM pg_class WHERE relname ~ '^devices_access_[0-9]{8}$' AND relkind = 'r'"
-            " AND NOT relispartition AND relnamespace ="
+            "SELECT relname, relispartition FROM pg_class WHERE relname ~ '^devices_access_[0-9]{8}$'"
+            " AND relkind = 'r' AND relnamespace ="
             " (SELECT relnamespace FROM pg_class WHERE oid = 'devices_access'::regclass)"
         )
-        return {datetime.strptime(row[0][-8:], "%Y%m%d").replace(tzinfo=UTC).date() for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 @contextmanager

@@ -10,7 +10,10 @@ class DevicesConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.tracking import track
+        from devices import request_upkeep
         from devices.models import DeniedCertificate, Device
+        from jobs import turns
 
         track(Device, "mac", "group", "location", "description")
         track(DeniedCertificate, "name", "reason")
+        turns.register(request_upkeep.turn, seconds=10)

@@ -18,6 +18,7 @@ from devices.import_tables import Import as Import
 from devices.import_tables import ImportFile as ImportFile
 from devices.import_tables import ImportRow as ImportRow
 from devices.import_tables import ImportState as ImportState
+from devices.request_counts import CountedLog as CountedLog
 from devices.usage import UsageDevice as UsageDevice
 from jobs.models import Job
 from locations import url_template

@@ -13,7 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from desk.charts import COLORS
+from devices import request_upkeep
 from devices.models import Access, AccessStatus, Outcome
+from devices.request_counts import RequestCount
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_operator, make_user
 from tests.desk.test_admin import browser_of, make_staff
 
@@ -113,6 +115,42 @@ def test_devices_by_state_and_group(operator: Client, cast: Cast):
         ("Munich Phones", 1),
     ]
     assert context["failing_devices"] == [failing]
+
+
+def test_failing_devices_the_latest_first_of_whatever_group(operator: Client, cast: Cast):
+    now = timezone.now().replace(microsecond=0)
+    groups = [make_group(f"Group {number}") for number in range(14)]
+    failing = []
+    for number in range(40):
+        time = now - timedelta(minutes=[0, 1, 1, 1, 2, 3][number % 6])
+        device = make_device(groups[number * 5 % 14], last_access_status=AccessStatus.FAIL, last_access=time)
+        failing.append(device)
+        make_device(groups[number % 14], last_access_status=AccessStatus.SUCCESS, last_access=now)
+    for device in failing[::3]:
+        make_device(device.group, last_access_status=AccessStatus.FAIL, last_access=now - timedelta(days=2))
+    expected = sorted(failing, key=lambda device: (now - (device.last_access or now), device.pk))
+    assert operator.get("/admin/").context["failing_devices"] == expected[:10]
+
+
+def test_requests_that_are_added_up_are_told_as_before(
+    operator: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("desk.dashboard.timezone.now", lambda: NOON)
+    location = make_location(cast.provider)
+    for minutes in (1500, 500, 70, 50, 2, 0):
+        time = NOON - timedelta(minutes=minutes)
+        make_access(make_device(cast.provider, location=location), Outcome.REDIRECTED, time=time)
+        make_access(make_device(cast.sibling), Outcome.NO_LOCATION, time=time)
+        unknown("00A0C914C829", time)
+
+    def told() -> list[Any]:
+        answer = operator.get("/admin/")
+        return [charts_of(answer), *(answer.context[name] for name in ("failing_groups", "unknown_macs"))]
+
+    before = told()
+    request_upkeep.keep_up()
+    assert RequestCount.objects.count() == 15  # three outcomes in each minute but the newest
+    assert told() == before
 
 
 def test_users_who_are_blocked_now(operator: Client, cast: Cast):

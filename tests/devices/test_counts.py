@@ -1,9 +1,11 @@
 """How many devices each group has is kept by the database, exactly; lists show it as their total."""
 
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Group
+from accounts.models import Group, User
 from devices import counts
 from devices.counts import DeviceCount
 from devices.models import Device
@@ -140,14 +142,19 @@ def test_the_command(cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
     make_device(cast.provider)
     make_device(cast.stranger)
     call_command("check_counters")
-    assert capsys.readouterr().out == "The number of devices of each group is right.\n"
+    assert capsys.readouterr().out.startswith("The number of devices of each group is right.\n")
     DeviceCount.objects.filter(group=cast.provider).update(number=7)
-    with pytest.raises(CommandError, match="The numbers of 1 groups are wrong"):
+    with pytest.raises(CommandError, match="1 numbers of devices are wrong"):
         call_command("check_counters")
-    assert capsys.readouterr().out == f"Group {cast.provider.pk}: 1 devices; 7 are kept.\n"
+    block = Device.objects.get(group=cast.provider).pk >> counts.BLOCK
+    said = f"Group {cast.provider.pk}, block {block}: 1 devices; 7 are kept.\n"
+    assert capsys.readouterr().out.startswith(said)
     call_command("check_counters", "--repair")
-    assert capsys.readouterr().out.endswith("Made right: the numbers of 1 groups.\n")
+    assert "Made right: 1 numbers of devices.\n" in capsys.readouterr().out
     call_command("check_counters")
+    make_device(cast.provider)
+    make_device(cast.stranger)
+    assert counts.wrong() == []
 
 
 def test_devices_of_before_are_counted(cast: Cast) -> None:
@@ -158,9 +165,105 @@ def test_devices_of_before_are_counted(cast: Cast) -> None:
     make_device(cast.provider, MACS[5])
     make_device(cast.stranger, MACS[6])
     with connection.cursor() as cursor:
-        cursor.execute(import_module("devices.migrations.0024_count_devices_of_before").FILL)
+        migration = import_module("devices.migrations.0028_count_blocks_of_before")
+        migration.fill(None, SimpleNamespace(connection=connection, execute=cursor.execute))
     assert counts.wrong() == []
     assert counts.total_of_all() == 7
+    make_device(cast.provider, MACS[7])
+    assert counts.wrong() == []
+
+
+# --- Where a page begins ----------------------------------------------------------------------------------------
+
+SIZE = 1 << counts.BLOCK
+
+
+def spread(groups: list[Group], dice: random.Random) -> list[Device]:
+    """Devices whose ids are far apart, by their ids."""
+    ids = dice.sample([block * SIZE + at for block in (1, 2, 3, 7, 40) for at in (0, 1, 9, SIZE - 1)], 18)
+    rows = [Device(pk=pk, mac=mac, group=dice.choice(groups)) for pk, mac in zip(ids, MACS, strict=False)]
+    Device.objects.bulk_create(rows)
+    return sorted(rows, key=lambda device: device.pk)
+
+
+@pytest.fixture
+def _no_page_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.devices.FAR", 0)
+    monkeypatch.setattr("api.pagination.SORTED_AT_ONCE", 0)
+
+
+@pytest.mark.usefixtures("_no_page_is_near")
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_of_each_scope_and_order(cast: Cast, seed: int) -> None:
+    dice = random.Random(seed)
+    rows = spread([cast.reseller, cast.provider, cast.sibling, cast.stranger, cast.strangers_provider], dice)
+    resellers = {cast.reseller.pk, cast.stranger.pk}
+    own = {cast.reseller.pk, cast.provider.pk, cast.sibling.pk}
+    scopes: list[tuple[User, int, Callable[[int], bool]]] = [
+        (make_operator(), 1, lambda group_id: True),
+        (make_operator(), 0, lambda group_id: group_id in resellers),
+        (make_user(cast.reseller), 1, lambda group_id: group_id in own),
+        (make_user(cast.reseller), 0, lambda group_id: group_id == cast.reseller.pk),
+        (make_user(cast.provider), 1, lambda group_id: group_id == cast.provider.pk),
+    ]
+    for user, depth, is_seen in scopes:
+        seen = [device.pk for device in rows if is_seen(device.group_id)]
+        for query, order in (({}, seen), ({"sort": "id"}, seen), ({"sort": "-id"}, seen[::-1])):
+            limit, paged = dice.randrange(1, 5), []
+            for page in range(1, -(-len(seen) // limit) + 1):
+                answer = Api(user).get("/devices", {"depth": depth, "limit": limit, "page": page} | query)
+                paged += [each["id"] for each in answer.json()["devices"]]
+            assert paged == order
+
+
+@pytest.mark.usefixtures("_no_page_is_near")
+def test_other_lists_are_walked_as_they_are(cast: Cast) -> None:
+    spread([cast.provider], random.Random(0))
+    Device.objects.filter(mac__in=MACS[:9]).update(description="x")
+    api = Api(make_operator())
+    found = [
+        api.get("/devices", {"limit": 1, "page": page, "filter": "description='x'"}).json()["devices"][0]["mac"]
+        for page in range(1, 10)
+    ]
+    assert {mac.replace(":", "") for mac in found} == set(MACS[:9])
+    by_mac = [
+        api.get("/devices", {"limit": 1, "page": page, "sort": "-mac"}).json()["devices"][0]["mac"]
+        for page in range(1, 19)
+    ]
+    assert [mac.replace(":", "") for mac in by_mac] == sorted(MACS[:18], reverse=True)
+
+
+def test_what_stands_far_in_front_of_a_page_is_not_walked_over(
+    administrator: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.devices.FAR", 10)
+    monkeypatch.setattr("api.pagination.SORTED_AT_ONCE", 0)
+    rows = [Device(pk=number * 9_000, mac=mac, group=cast.sibling) for number, mac in enumerate(MACS[:100], 1)]
+    Device.objects.bulk_create(rows)
+    with CaptureQueriesContext(connection) as statements:
+        found = administrator.get("/devices", {"limit": 2, "page": 46}).json()["devices"]
+    assert [device["id"] for device in found] == [91 * 9_000, 92 * 9_000]
+    walked = [int(found[1]) for each in statements if (found := re.search(r"OFFSET (\d+)", each["sql"]))]
+    assert walked == [90 - 87]  # 12 blocks of seven devices or eight stand before that of the page
+
+
+@pytest.mark.usefixtures("_no_page_is_near")
+def test_numbers_of_an_earlier_release_lead_no_page_astray(administrator: Api, cast: Cast) -> None:
+    """Its housekeeping adds up the numbers of a group without a look at blocks."""
+    rows = spread([cast.provider], random.Random(0))
+    DeviceCount.objects.all().delete()
+    DeviceCount.objects.create(group=cast.provider, number=len(rows))
+
+    def pages() -> list[int]:
+        found = [administrator.get("/devices", {"limit": 1, "page": page + 1}).json() for page in range(len(rows))]
+        return [each["devices"][0]["id"] for each in found]
+
+    assert pages() == [device.pk for device in rows]
+    if connection.vendor == "postgresql":
+        call_command("housekeeping", verbosity=0)
+        assert counts.wrong() == []
+        assert DeviceCount.objects.filter(block=None).count() == 0
+        assert pages() == [device.pk for device in rows]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import KnownSource, LoginSource, TokenFamily
 from audit import retention
 from boot.postgresql import count_deferred
-from devices import access_log, counts, usage
+from devices import access_log, counts, request_upkeep, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
@@ -48,6 +48,8 @@ class Command(BackgroundCommand):
         call_command("clearsessions")
         self.stdout.write(f"Requests of locked devices counted: {count_deferred()}")
         self.stdout.write(f"Rows of the numbers of devices added up: {counts.compact()}")
+        self.stdout.write(f"Access log: {request_upkeep.keep_up()} ids added to the sums")
+        self.stdout.write(f"Sums of old requests deleted: {request_upkeep.forget_old()}")
         self.stdout.write(f"Days added to the usage of their months: {usage.close_days(now.date(), log_days)}")
         rows, dropped = access_log.prune(now.date(), log_days)
         self.stdout.write(f"Access log: {rows} rows deleted, {len(dropped)} days dropped")

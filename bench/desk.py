@@ -21,6 +21,7 @@ from bench.data import Data
 from bench.imports import PREFIXES, by_page, file_of
 from bench.servers import FILES, SERVICE, running, service_environment
 from rig import service
+from rig.service import manage
 
 # Thirty days of requests by known phones and, one in fifty, by unknown ones; one in ten is refused.
 LOG = """
@@ -82,6 +83,7 @@ def fill_log(data: Data, rows: int) -> None:
             connection.execute(LOG, {"first": first, "last": last, "devices": data.devices})
             bar.update(last - first + 1)
         connection.execute("VACUUM (ANALYZE)")
+    manage(service_environment(data.url), "housekeeping")
 
 
 def pages(data: Data) -> list[tuple[str, str]]:

@@ -21,11 +21,14 @@ END_BACKEND = """
 SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
 WHERE pid = %(pid)s::int AND application_name = 'phones'
 """
+# A primary that is cut off from its standbys shows what it has committed and no standby has confirmed, which is
+# gone when another one is promoted. So this writes to the log, too: its own commit waits until that is confirmed.
 IS_RECORDED = """
 SELECT EXISTS (
     SELECT 1 FROM devices_access
     WHERE mac = ANY(%(macs)s::text[]) AND time = %(time)s::timestamptz AND device_id IS NOT NULL
 )
+WHERE pg_logical_emit_message(true, 'phones', ''::text) IS NOT NULL
 """
 
 # Devices are locked in the order of their MACs, as bulk calls do, and only those that no other transaction has

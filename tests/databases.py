@@ -25,6 +25,8 @@ MADE_BY_MIGRATIONS = {
 # The fixtures by which a test reaches the database that DATABASE_URL names, be it in a process that it starts.
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 
+ASKED_LATE = pytest.StashKey[bool]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="on PostgreSQL, run also what reaches no database")
@@ -60,6 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
     """A test whose fixture asks for the database by `getfixturevalue` alone would be left out unseen."""
     if fixturedef.argname == "_django_db_helper" and not reaches_database(request.node):
+        request.node.stash[ASKED_LATE] = True
+
+
+# Not where the fixture is set up: pytest could not set that up for any other test then.
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if item.stash.get(ASKED_LATE, False):
         pytest.fail("Let the fixture that asks for another one by its name have `db` among its arguments.")
 
 

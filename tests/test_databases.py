@@ -1,11 +1,10 @@
 """Which tests run on both databases: each that asks for one, however it does."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.databases import pytest_fixture_setup, reaches_database
+from tests.databases import ASKED_LATE, pytest_runtest_teardown, reaches_database
 
 
 def test_a_test_of_a_function_reaches_none(request: pytest.FixtureRequest) -> None:
@@ -28,8 +27,7 @@ def test_a_condition_may_be_the_kind_of_database(request: pytest.FixtureRequest)
 
 def test_what_is_asked_for_at_the_last_moment_fails(request: pytest.FixtureRequest) -> None:
     """The collection could not see it."""
-    helper: Any = SimpleNamespace(argname="_django_db_helper")
+    request.getfixturevalue("db")
     with pytest.raises(pytest.fail.Exception, match="among its arguments"):
-        pytest_fixture_setup(helper, request)
-    with pytest.raises(pytest.fail.Exception, match="among its arguments"):
-        request.getfixturevalue("db")
+        pytest_runtest_teardown(request.node)
+    del request.node.stash[ASKED_LATE]

@@ -284,7 +284,7 @@ UNTOLD = {
     Group: set(),
     User: {"last_login", "last_login_status", "fail_login_attempts", "user_block_time"},
     Location: {"last_access"},
-    Device: {"last_access_status", "last_access", "num_requests", "certificate_seen"},
+    Device: {"last_access_status", "last_access", "num_requests", "certificate_seen", "claimed_at"},
 }
 
 

@@ -7,10 +7,10 @@ killed. While no webhook or alert wants these events nothing is read and no mark
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, Exists, Max, Min, OuterRef, TextField
@@ -18,11 +18,12 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from devices import mac as macs
-from devices.access_log import newest_id, settled_id
+from devices.access_log import settled_id
 from devices.models import Access, Device, Outcome
 from devices.usage import OPEN_FOR
-from redirect.db.arrays import integers, table_of, table_of_rows, texts
+from redirect.db.arrays import integers, table_of_rows, texts
 from webhooks import events
+from webhooks.log_rows import Row, Unread, keep_addresses, new_devices, rows_that_matter
 from webhooks.models import EventType, KnownAddress, ReadMark, Told
 from webhooks.outbox import (
     Message,
@@ -40,40 +41,12 @@ from webhooks.outbox import (
 EVENTS = (EventType.FIRST_SEEN, EventType.FAILING, EventType.RECOVERED, EventType.UNKNOWN)
 TURN = 3.0  # seconds, in which a worker does nothing else
 PIECE = 10_000  # rows of the log that are read in one transaction
-AHEAD = 50_000  # rows behind these that are looked at to tell which devices are new
 BEGIN_BEFORE = timedelta(minutes=5)
 
 KNOWN_FOR = timedelta(days=7)  # how long an address is a group's after a device of the group was redirected there
-KNOWN_AGAIN = timedelta(hours=1)  # an address is written at most so often
 UNKNOWN_A_DAY = 100  # unknown MACs that a group is told of: more are a scan
 UNKNOWN_AGAIN = timedelta(days=30)  # an unknown MAC is told of again after that
 CERTIFICATE_AGAIN = timedelta(days=400)  # as is a certificate
-
-
-class Row(NamedTuple):
-    """A request of a phone, from the log."""
-
-    pk: int
-    time: datetime
-    mac: str
-    device_id: int | None
-    group_id: int | None
-    outcome: str
-    address: str
-    path: str | None
-
-
-@dataclass(frozen=True)
-class Unread:
-    """The rows of the log behind one id, up to another; none is older than `since`."""
-
-    after: int
-    last: int
-    since: datetime
-
-    def parameters(self) -> dict[str, Any]:
-        """For the statements that read them."""
-        return {"after": self.after, "last": self.last, "since": _adapted(self.since)}
 
 
 @dataclass
@@ -171,9 +144,9 @@ def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
     began = timezone.now()
     # What a replica answered comes later, with the time of the request: see OPEN_FOR.
     unread = Unread(mark.read_to, min(until, mark.read_to + PIECE), mark.read_at - OPEN_FOR)
-    new = _new(unread, subscribers)
-    piece = Piece(_rows(unread, subscribers, new), unread, set(new), subscribers)
-    _know(unread, began)
+    new = new_devices(unread, subscribers)
+    piece = Piece(rows_that_matter(unread, subscribers, new), unread, set(new), subscribers)
+    keep_addresses(unread, began)
     if piece.rows:
         _learn(piece)
         _follow(piece)
@@ -183,63 +156,6 @@ def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
     mark.read_to, mark.read_at = unread.last, mark.read_at if is_more else began
     mark.save()
     return is_more
-
-
-# A count of a device begins at zero in each group, and has what was logged while another transaction held the row
-# as soon as that is `counted`. So a device is new if all that it has asked for lies behind the mark. Few have
-# asked as seldom as that, and each of these is looked at.
-NEW = """
-SELECT d.id FROM (
-    SELECT device_id, count(*) AS number FROM devices_access
-    WHERE id > %(after)s AND id <= %(ahead)s AND time >= %(since)s AND device_id IS NOT NULL GROUP BY device_id
-) asked JOIN devices_device d ON d.id = asked.device_id
-WHERE d.num_requests <= asked.number + %(beyond)s AND d.num_requests <= (
-    SELECT coalesce(sum(CASE WHEN a.id > %(after)s AND a.counted THEN 1
-                        WHEN a.id <= %(after)s AND NOT a.counted THEN -1 ELSE 0 END), 0)
-    FROM devices_access a
-    WHERE a.mac = d.mac AND a.time >= %(since)s AND a.device_id = d.id AND a.group_id = d.group_id
-)
-"""
-
-
-def _new(unread: Unread, subscribers: Subscribers) -> list[int]:
-    """Devices that had never asked before the rows, if anything wants to know."""
-    if not subscribers.want(EventType.FIRST_SEEN):
-        return []
-    ahead = unread.last + AHEAD
-    with connection.cursor() as cursor:
-        cursor.execute(NEW, {**unread.parameters(), "ahead": ahead, "beyond": max((newest_id() or 0) - ahead, 0)})
-        return [pk for (pk,) in cursor.fetchall()]
-
-
-# What can matter: not the many requests of devices that have asked before, never failed and are redirected.
-ROWS = """
-WITH unread AS (
-    SELECT id, time, mac, device_id, group_id, outcome, address, path FROM devices_access
-    WHERE id > %(after)s AND id <= %(last)s AND time >= %(since)s
-)
-SELECT * FROM unread
-WHERE device_id IS NULL OR group_id IN (SELECT value FROM {watched}) AND (
-    device_id IN (SELECT device_id FROM unread WHERE outcome <> 'Redirected' AND device_id IS NOT NULL)
-    OR device_id IN (SELECT value FROM {new})
-    OR EXISTS (
-        SELECT 1 FROM webhooks_told told
-        WHERE told.event = 'device.failing' AND told.group_id = unread.group_id
-            AND told.key = CAST(unread.device_id AS text)
-    )
-)
-ORDER BY id
-"""
-
-
-def _rows(unread: Unread, subscribers: Subscribers, new: Collection[int]) -> list[Row]:
-    """The rows of unknown MACs, and of watched devices that fail, did so before, or are new."""
-    table, groups = table_of(sorted(subscribers.groups), "bigint")
-    _, devices = table_of(new, "bigint")
-    statement = ROWS.format(**{name: table.replace("%s", f"%({name})s") for name in ("watched", "new")})
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**unread.parameters(), "watched": groups, "new": devices})
-        return [Row(pk, from_database(moment), *more) for pk, moment, *more in cursor.fetchall()]
 
 
 def _learn(piece: Piece) -> None:
@@ -323,33 +239,6 @@ def _look_at_unknown(piece: Piece, now: datetime) -> None:
             chosen[key] = row
     for group_id, mac in sorted(tell_once(EventType.UNKNOWN, dict.fromkeys(chosen, now))):
         piece.tell(EventType.UNKNOWN, chosen[group_id, mac], group_id)
-
-
-KNOW = """
-INSERT INTO webhooks_knownaddress (address, group_id, seen)
-SELECT address, group_id, %(now)s FROM (
-    SELECT DISTINCT address, group_id FROM devices_access
-    WHERE id > %(after)s AND id <= %(last)s AND time >= %(since)s
-        AND outcome = 'Redirected' AND group_id IS NOT NULL
-) asked
-WHERE NOT EXISTS (
-    SELECT 1 FROM webhooks_knownaddress k
-    WHERE k.address = asked.address AND k.group_id = asked.group_id AND k.seen >= %(lately)s
-)
-ORDER BY address, group_id
-ON CONFLICT (address, group_id) DO UPDATE SET seen = excluded.seen
-"""
-
-
-def _know(unread: Unread, now: datetime) -> None:
-    """Keep from which addresses devices of which groups were redirected."""
-    moments = {"now": _adapted(now), "lately": _adapted(now - KNOWN_AGAIN)}
-    with connection.cursor() as cursor:
-        cursor.execute(KNOW, {**unread.parameters(), **moments})
-
-
-def _adapted(moment: datetime) -> Any:
-    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def forget_old() -> int:

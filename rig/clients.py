@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import random
 import secrets
 import ssl
 import time
@@ -66,6 +67,7 @@ class Phones:
     macs: Sequence[str]
     clients: int = 16
     rate: float = 300.0  # requests a second, of all clients
+    scattered: bool = False  # at random times: in step with each other they would share their batches
     keep_alive: bool = True
     patience: float = 10.0
     headers: str = ""
@@ -140,7 +142,7 @@ class Phones:
             index += self.clients
             if not self.keep_alive:
                 connection.close()
-            due = max(due + pause, entry.began)
+            due = max(due + (random.expovariate(1 / pause) if self.scattered else pause), entry.began)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(due if entry.status > 0 else due + 0.05):
                     await self._stop.wait()

@@ -1,7 +1,9 @@
 """The operators' commands: rotating keys, asking all devices, and what housekeeping deletes."""
 
+import contextlib
 import io
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -12,6 +14,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from management import secrets
+from management.management.commands import refresh_endpoints
 from management.models import Artefact, Credential, Operation
 from tests.conftest import Cast, make_device, make_endpoint
 from tests.management.conftest import PASSWORD_OF_DEVICE, Managed, manage
@@ -98,6 +101,32 @@ def test_a_device_that_is_away_is_unreachable(managed: Managed):
     assert command("refresh_endpoints", "--at-once", "2") == "0 of 1 devices answered.\n"
     summary = managed.monitor.get(f"{managed.path}/summary").json()
     assert {part["kind"] for name, part in summary.items() if name != "refreshedAt"} == {"unreachable"}
+
+
+def test_devices_are_asked_one_after_the_other_at_the_rate_that_is_told(
+    managed: Managed, cast: Cast, key: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    """By a clock that stands still but for what the command itself waits."""
+    now = 0.0
+
+    def pass_time(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=pass_time)
+    monkeypatch.setattr(refresh_endpoints, "time", clock)
+    with contextlib.ExitStack() as others:
+        for number in range(4):
+            other = others.enter_context(Served(Mediant("7.2", mac=f"00908FA1640{number}", key=key)))
+            manage(cast, other, "mediant-7.2")
+        assert command("refresh_endpoints", "--a-second", "0.5", "--at-once", "1") == "5 of 5 devices answered.\n"
+    assert now == 8.0
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "inf", "nan", "many"])
+def test_a_rate_is_a_number_above_0(rate: str):
+    with pytest.raises(CommandError, match="--a-second"):
+        command("refresh_endpoints", f"--a-second={rate}")
 
 
 # --- What goes -------------------------------------------------------------------------------------------------

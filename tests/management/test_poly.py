@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from jobs import runner
 from jobs.models import Job, JobState
+from management.management.commands import refresh_endpoints
 from management.models import Endpoint, Operation
 from tests.conftest import Cast, make_location, run_due_jobs
 from tests.management.conftest import Managed, manage
@@ -300,6 +302,22 @@ def test_who_else_asks_waits(managed_trio: Managed):
     Endpoint.objects.update(leased_until=timezone.now())  # whoever had it was killed
     assert command("refresh_endpoints") == "1 of 1 devices answered.\n"
     assert Endpoint.objects.get().leased_by == ""
+
+
+def test_a_refresh_holds_a_phone_only_while_it_asks_it(
+    managed_trio: Managed, cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    """Its turn may come long after the refresh began."""
+    held: list[int] = []
+
+    def look(seconds: float) -> None:
+        held.append(Endpoint.objects.filter(leased_by__startswith="refresh").count())
+
+    monkeypatch.setattr(refresh_endpoints, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=look))
+    with Served(PolyTrio(mac="64167F000002")) as other:
+        manage(cast, other, "poly-trio")
+        assert command("refresh_endpoints", "--at-once", "1") == "2 of 2 devices answered.\n"
+    assert held == [0, 0]
 
 
 # --- What the phone pushes -------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+from redirect.commands import let_phones_come_first
+
 COMMANDS = {
     "serve": "serve phones, API and admin, as the environment says (SERVE, HOST, PORT, WEB_WORKERS)",
     "jobs": "do imports and large bulk actions; a service of its own, beside `serve`",
@@ -29,11 +31,11 @@ def main() -> None:
         case "serve":
             _serve(arguments)
         case "jobs":
-            _manage(["run_jobs", *arguments])
+            manage(["redirect-service", "run_jobs", *arguments])
         case "housekeeping" | "backup" | "restore":
-            _manage([chosen.command, *arguments])
+            manage(["redirect-service", chosen.command, *arguments])
         case _:
-            _manage(arguments)
+            manage(["redirect-service", *arguments])
 
 
 def _version() -> str:
@@ -50,9 +52,11 @@ def _serve(arguments: list[str]) -> None:
     )
 
 
-def _manage(arguments: list[str]) -> None:
+def manage(argv: list[str]) -> None:
+    """Run a command of manage.py, whose name is the second of these."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
-    os.environ.setdefault("DATABASE_DEADLINES", "off")  # as manage.py does
+    os.environ.setdefault("DATABASE_DEADLINES", "off")  # a migration may take its time; nobody waits for an answer
+    let_phones_come_first(argv[1] if len(argv) > 1 else "")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(["redirect-service", *arguments])
+    execute_from_command_line(argv)

@@ -1,28 +1,39 @@
-"""Commands of manage.py that run beside phones, on one machine with them."""
+"""Commands of manage.py that run beside phones, on one machine with them: phones come first.
+
+This is called before Django is loaded, which takes seconds of a processor. So it loads nothing itself.
+"""
 
 import os
-from typing import ClassVar
-
-from django.core.management.base import BaseCommand
-from django.db import connection
 
 NICENESS = 10
+BACKGROUND = ("run_jobs", "housekeeping", "import_devices", "refresh_endpoints", "backup", "check_counters")
+IDLE = ("refresh_endpoints",)
+"""What runs while a processor has nothing else to do, and hardly at all on a machine that is never at rest: only
+what holds nothing that a request may wait for can be that. On SQLite no command is, as each of its writes keeps all
+others waiting.
+"""
 
 
-class BackgroundCommand(BaseCommand):
-    """A command that has a lower priority than the service when it is started from the command line.
+def let_phones_come_first(command: str) -> None:
+    """Give this process a lower priority than the service has, if the command of manage.py is one of BACKGROUND.
 
-    One that is `idle` runs while a processor has nothing else to do, and hardly at all on a machine that is never
-    at rest: only what holds nothing that a request may wait for can be that. On SQLite no command is, as each of
-    its writes keeps all others waiting.
+    Settings must be named in the environment (DJANGO_SETTINGS_MODULE).
     """
+    if command not in BACKGROUND:
+        return
+    os.nice(NICENESS)
+    if hasattr(os, "SCHED_BATCH"):  # of Linux: a process that wakes up waits for its turn
+        # One that was idle may not become anything else, and so this waits for the settings.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        if command in IDLE and _has_postgresql():
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
-    idle: ClassVar[bool] = False
 
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Run it as Django does, and let phones come first."""
-        os.nice(NICENESS)
-        if hasattr(os, "SCHED_BATCH"):  # of Linux: a process that wakes up waits for its turn
-            idle = self.idle and connection.vendor == "postgresql"
-            os.sched_setscheduler(0, os.SCHED_IDLE if idle else os.SCHED_BATCH, os.sched_param(0))
-        super().run_from_argv(argv)
+def _has_postgresql() -> bool:
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        return bool(settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql")
+    except ImproperlyConfigured:
+        return False  # Django tells of it

@@ -1,29 +1,58 @@
 """Commands that run beside phones on one machine come after them."""
 
 import os
-from types import SimpleNamespace
+import subprocess
+import sys
 
 import pytest
-from django.core.management import BaseCommand, get_commands, load_command_class
+from django.conf import settings
+from django.core.management import get_commands
 
 from redirect import commands
+from rig import ROOT
 
-BACKGROUND = ["run_jobs", "housekeeping", "import_devices", "refresh_endpoints", "backup", "check_counters"]
+STARTED = """
+import os, sys
+os.nice = lambda niceness: print("django" in sys.modules, niceness)
+sys.argv = {argv}
+{start}
+"""
+MANAGE = "import runpy; runpy.run_path('manage.py', run_name='__main__')"
+SERVICE = "from redirect.command_line import main; main()"
 
 
-@pytest.mark.parametrize("vendor", ["postgresql", "sqlite"])
-@pytest.mark.parametrize("name", BACKGROUND)
-def test_long_work_runs_at_a_lower_priority(name: str, vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the command line alone: a request that calls a command would slow its own process down for good."""
+@pytest.mark.parametrize("engine", ["postgresql", "sqlite3"])
+@pytest.mark.parametrize("name", [*commands.BACKGROUND, "migrate", ""])
+def test_long_work_runs_at_a_lower_priority(name: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr(commands, "connection", SimpleNamespace(vendor=vendor))
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", f"django.db.backends.{engine}")
     monkeypatch.setattr(os, "nice", done.append)
     monkeypatch.setattr(os, "SCHED_BATCH", "batch", raising=False)
     monkeypatch.setattr(os, "SCHED_IDLE", "idle", raising=False)
     monkeypatch.setattr(os, "sched_setscheduler", lambda _, policy, param: done.append(policy), raising=False)
     monkeypatch.setattr(os, "sched_param", int, raising=False)
-    monkeypatch.setattr(BaseCommand, "run_from_argv", lambda _, argv: done.append(argv))
-    load_command_class(get_commands()[name], name).run_from_argv(["manage.py", name])
+    commands.let_phones_come_first(name)
     # What takes locks that requests wait for must come to its end on a busy machine, too.
-    policy = "idle" if (name, vendor) == ("refresh_endpoints", "postgresql") else "batch"
-    assert done == [10, policy, ["manage.py", name]]
+    idle = ["idle"] if (name, engine) == ("refresh_endpoints", "postgresql") else []
+    assert done == ([10, "batch", *idle] if name in commands.BACKGROUND else [])
+
+
+def test_the_commands_exist() -> None:
+    assert set(commands.BACKGROUND) <= set(get_commands())
+    assert set(commands.IDLE) <= set(commands.BACKGROUND)
+
+
+@pytest.mark.parametrize(
+    ("start", "argv"),
+    [
+        (MANAGE, ["manage.py", "housekeeping", "--help"]),
+        (SERVICE, ["redirect-service", "housekeeping", "--help"]),
+        (SERVICE, ["redirect-service", "jobs", "--help"]),
+        (SERVICE, ["redirect-service", "manage", "backup", "--help"]),
+    ],
+)
+def test_even_the_start_comes_after_phones(start: str, argv: list[str]) -> None:
+    """Django takes seconds of a processor to load: by then the priority is low."""
+    command = [sys.executable, "-c", STARTED.format(argv=argv, start=start)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("False 10\n")

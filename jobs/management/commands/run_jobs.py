@@ -7,11 +7,11 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management import BaseCommand
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from jobs import runner, turns
-from redirect.commands import BackgroundCommand
 from redirect.db.failures import is_temporary
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two looks into the queue
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Runs jobs until it is told to stop."""
 
     help = (

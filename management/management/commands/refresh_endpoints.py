@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_c
 from typing import Any
 from uuid import uuid4
 
+from django.core.management import BaseCommand
 from django.db import transaction
 from tqdm import tqdm
 
@@ -16,7 +17,6 @@ from management.models import Endpoint
 from management.provisioning import parts_with_expected
 from management.storage import keep_summary
 from management.worker import driver_of
-from redirect.commands import BackgroundCommand
 from redirect.db.transactions import commit_without_waiting
 
 AT_ONCE = 8
@@ -24,10 +24,9 @@ A_SECOND = 25.0  # a thousand devices in 40 seconds: phones on the same machine 
 PARTS = ("identity", "status", "provisioning", "registration", "firmware")
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Refreshes summaries."""
 
-    idle = True
     help = (
         "Ask each endpoint's device what it is and how it does, and keep the answers for the API."
         " Devices that refused their login are left out until it is changed: they may lock it."

@@ -6,16 +6,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
 from operations.backups import postgresql, progress, sqlite
 from operations.backups.manifest import Manifest, Unusable
-from redirect.commands import BackgroundCommand
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Writes rows and manifest of one moment, or leaves no folder."""
 
     help = (

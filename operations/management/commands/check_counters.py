@@ -4,16 +4,15 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from devices import counts, request_upkeep
-from redirect.commands import BackgroundCommand
 
 SHOWN = 20
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Counts devices by group and requests by minute, and compares; `--repair` makes the kept numbers right."""
 
     help = (

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import BaseCommand, call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -16,14 +16,13 @@ from devices import access_log, counts, request_upkeep, usage
 from devices.imports import imports
 from jobs import answers, runner
 from operations.models import KEPT, HousekeepingRun, warnings
-from redirect.commands import BackgroundCommand
 from webhooks import alerts, mails, phones
 from webhooks import worker as webhooks
 
 KNOWN_FOR = timedelta(days=90)  # how long a source is one from which a user logs in
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Clears what is spent, prunes the access log and the audit log, makes partitions for the coming week."""
 
     help = (

@@ -6,18 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from devices.imports import imports, spreadsheet
 from devices.imports.preview import owners_of
 from devices.models import Import, ImportState
 from devices.reconcile import BAD, RowOutcome
-from redirect.commands import BackgroundCommand
 from redirect.http.table_file import csv_line, pieces_of
 
 
-class Command(BackgroundCommand):
+class Command(BaseCommand):
     """Checks a file, and writes it whole or not at all."""
 
     help = (

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from management.models import UNFINISHED, Endpoint, Operation, OperationState
 from management.receiver import PushReceiver
 from management.storage import keep, keep_summary
 from management.transport import Transport
+from redirect.db.failures import is_temporary
 from redirect.http.addresses import Rules
 
 logger = logging.getLogger(__name__)
@@ -94,10 +96,21 @@ def _take(job: Job) -> Operation | None:
 
 
 def _do(job: Job, operation: Operation) -> None:
+    """Do one operation. It comes to its end whatever goes wrong: it would hold up those behind it for ever."""
+    try:
+        (_certify if operation.verb == "certify" else _carry_out)(job, operation)
+    except (runner.Superseded, runner.TryLater):
+        raise
+    except Exception as error:
+        if isinstance(error, DatabaseError) and is_temporary(error):
+            raise
+        logger.exception("operation %s: %s", operation.pk, operation.verb)
+        bug = DeviceError(Kind.PROTOCOL, "An error of the service; its log tells more.")
+        _finish(job, operation, OperationState.UNKNOWN if operation.sent_at else OperationState.FAILED, error=bug)
+
+
+def _carry_out(job: Job, operation: Operation) -> None:
     endpoint, verb = operation.endpoint, operation.verb
-    if verb == "certify":
-        _certify(job, operation)
-        return
     driver: Driver
     interrupted = operation.state == OperationState.SENT  # the process that sent it has died
     try:
@@ -118,13 +131,6 @@ def _do(job: Job, operation: Operation) -> None:
         else:
             state = OperationState.UNKNOWN if interrupted else OperationState.FAILED
             _finish(job, operation, state, error=error)
-    except runner.Superseded:
-        raise
-    except Exception:
-        logger.exception("operation %s: %s", operation.pk, verb)
-        state = OperationState.UNKNOWN if operation.state == OperationState.SENT else OperationState.FAILED
-        bug = DeviceError(Kind.PROTOCOL, "An error of the service; its log tells more.")
-        _finish(job, operation, state, error=bug)
     else:
         _finish(job, operation, OperationState.DONE, result=result)
 

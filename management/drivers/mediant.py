@@ -23,6 +23,7 @@ from management.drivers.mediant_http import (
 from management.redaction import HIDDEN, redact
 
 FOLDERS = ("/api", V1, f"{V1}/actions", f"{V1}/files", f"{V1}/alarms")
+KEY_BITS = 2048  # of a new key, if the caller does not say
 _MAC_OF_SCRIPT = re.compile(r"GROUP_1 - ((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})")
 
 
@@ -127,7 +128,7 @@ class Mediant(MediantHttp):
             found.append({"id": id, "name": entry.get("name"), "privateKey": key, "files": parts})
         return Result({"contexts": found})
 
-    def tls_key_generate(self, context: str = "0", bits: int = 2048) -> Result:
+    def tls_key_generate(self, context: str = "0", bits: int = KEY_BITS) -> Result:
         """7.2.1"""
         body = {"size": bits}
         return Result(self._write("POST", f"{tls_path(context)}/privateKey/generate", json=body, seconds=CONFIG))
@@ -239,7 +240,8 @@ class Mediant(MediantHttp):
             case "restart" if arguments.get("mode", "immediate") == "immediate":
                 return self._is_back(before.get("upTime"))
             case "tls_key_generate":
-                return self._has_new_key(context, int(arguments["bits"]), before.get("size"))
+                bits = int(arguments.get("bits", KEY_BITS))
+                return self._has_new_key(context, bits, before.get("size"))
             case "tls_cert_put":
                 return self._holds(f"{tls_path(context)}/certificate", str(arguments["pem"]))
             case "tls_trust_add" | "tls_trust_replace":
@@ -248,9 +250,9 @@ class Mediant(MediantHttp):
                 return None
 
     def _has_new_key(self, context: str, bits: int, before: Any) -> bool | None:
-        """By its size: None if it was the same before."""
+        """By its size: None if it was the same before, or what it was is not known."""
         size = self._get(f"{tls_path(context)}/privateKey").get("size")
-        return None if size == before == bits else size == bits
+        return None if size == bits and before in (None, bits) else size == bits
 
 
 class OldMediant(Mediant):

@@ -140,6 +140,44 @@ def test_a_trusted_root_whose_answer_is_missing(managed: Managed, fault: str, st
     assert len(managed.requests("PUT")) == 1
 
 
+@pytest.mark.parametrize(("fault", "state"), [("drop-after", "unknown"), ("drop-before", "failed")])
+@pytest.mark.parametrize("arguments", [{}, {"bits": 2048}])
+def test_a_key_whose_answer_is_missing(managed: Managed, fault: str, state: str, arguments: dict[str, int]):
+    """The device has a key of 1,024 bits. One of the right size may have been there before."""
+    managed.device.faults.append(Fault(fault, method="POST"))
+    operation = managed.do("tls_key_generate", **arguments)
+    assert (operation["state"], operation["kind"]) == (state, Kind.UNKNOWN_OUTCOME.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "verb", "state"),
+    [
+        ("worker._settle", "config_save", "unknown"),
+        ("provisioning.compared", "config_save", "unknown"),
+        ("provisioning.compared", "status", "failed"),
+        ("certification.Flow.run", "certify", "failed"),
+    ],
+)
+def test_an_error_of_the_service_ends_the_operation(
+    managed: Managed, place: str, verb: str, state: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It must not hold up those behind it for ever."""
+
+    def fail(*args: Any, **more: Any) -> None:
+        raise KeyError("an error of the service")
+
+    if place == "worker._settle":
+        managed.device.faults.append(Fault("drop-after", path=SAVE))
+    monkeypatch.setattr(f"management.{place}", fail)
+    first, second = managed.ask(verb), managed.ask("identity")
+    run_due_jobs()
+    operation = managed.operation(first)
+    assert (operation["state"], operation["kind"]) == (state, Kind.PROTOCOL.value)
+    assert "its log tells more" in operation["message"]
+    assert operation["finishedAt"] is not None
+    assert managed.operation(second)["finishedAt"] is not None
+
+
 # --- A busy device ---------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 This is called before Django is loaded, which takes seconds of a processor. So it loads nothing itself.
 """
 
+import contextlib
 import os
 
 NICENESS = 10
@@ -17,16 +18,19 @@ others waiting.
 def let_phones_come_first(command: str) -> None:
     """Give this process a lower priority than the service has, if the command of manage.py is one of BACKGROUND.
 
+    Where that is forbidden, as in the units of deploy/systemd, which set the priority themselves, it stays as it is.
     Settings must be named in the environment (DJANGO_SETTINGS_MODULE).
     """
     if command not in BACKGROUND:
         return
-    os.nice(NICENESS)
+    with contextlib.suppress(PermissionError):
+        os.nice(NICENESS)
     if hasattr(os, "SCHED_BATCH"):  # of Linux: a process that wakes up waits for its turn
-        # One that was idle may not become anything else, and so this waits for the settings.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        if command in IDLE and _has_postgresql():
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with contextlib.suppress(PermissionError):
+            # One that was idle may not become anything else, and so this waits for the settings.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            if command in IDLE and _has_postgresql():
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _has_postgresql() -> bool:

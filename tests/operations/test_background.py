@@ -37,6 +37,24 @@ def test_long_work_runs_at_a_lower_priority(name: str, engine: str, monkeypatch:
     assert done == ([10, "batch", *idle] if name in commands.BACKGROUND else [])
 
 
+def test_where_the_priority_may_not_be_changed_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a unit of systemd without @resources."""
+
+    def refuse(*args: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "nice", refuse)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    for name in commands.BACKGROUND:
+        commands.let_phones_come_first(name)
+
+
+@pytest.mark.parametrize("unit", ["jobs", "housekeeping"])
+def test_a_unit_of_systemd_sets_the_priority_that_its_process_may_not(unit: str) -> None:
+    lines = (ROOT / f"deploy/systemd/phone-redirect-{unit}.service").read_text().splitlines()
+    assert {f"Nice={commands.NICENESS}", "CPUSchedulingPolicy=batch"} <= set(lines)
+
+
 def test_the_commands_exist() -> None:
     assert set(commands.BACKGROUND) <= set(get_commands())
     assert set(commands.IDLE) <= set(commands.BACKGROUND)

@@ -63,9 +63,16 @@ def read(upload: Import, first: int, number: int) -> list[Row]:
 
 def save_verdicts(upload: Import, rows: Sequence[Row]) -> None:
     """Keep what was found out about rows that are there."""
-    source, listed = table_of_rows(_VERDICT, [attrgetter(*_VERDICT)(row) for row in rows])
-    given = ", ".join(f"{name} = listed.{name}" for name in _VERDICT if name != "number")
+    values_of = attrgetter(*_VERDICT)
     with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            # Joined with a list, SQLite would go through the whole list for each row of the import.
+            given = ", ".join(f"{name} = %s" for name in _VERDICT)
+            statement = f"UPDATE devices_importrow SET {given} WHERE upload_id = %s AND number = %s"  # noqa: S608
+            cursor.executemany(statement, [(*values_of(row), upload.pk, row.number) for row in rows])
+            return
+        source, listed = table_of_rows(_VERDICT, [values_of(row) for row in rows])
+        given = ", ".join(f"{name} = listed.{name}" for name in _VERDICT if name != "number")
         cursor.execute(
             f"""
             UPDATE devices_importrow SET {given} FROM {source}

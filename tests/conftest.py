@@ -55,6 +55,10 @@ class Cast:
 
 @pytest.fixture
 def cast(db: None) -> Cast:
+    return make_cast()
+
+
+def make_cast() -> Cast:
     # Two statements and no audit entries: most tests begin so.
     reseller, stranger = Group.objects.bulk_create(
         Group(name=name, group_type=GroupType.RESELLER) for name in ("Acme Voice", "Foreign Telecom")
@@ -286,6 +290,14 @@ def _no_minute_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Logins are counted by the minute of the clock: none ends between two logins of one test."""
     begun = time.time()
     monkeypatch.setattr(login, "time", SimpleNamespace(time=lambda: begun))
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries at a device, and until one that restarts is asked again."""
+    monkeypatch.setattr("management.transport.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("management.drivers.restart.BACK_STEP", 0.02)
+    monkeypatch.setattr("management.drivers.restart.BACK_WITHIN", 5.0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -156,11 +156,3 @@ def managed_server(cast: Cast, authority: Authority) -> Iterator[Managed]:
 def authority() -> Authority:
     """The CA of devices that speak HTTPS."""
     return Authority()
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two tries, and until a device that restarts is asked again."""
-    monkeypatch.setattr("management.transport.PAUSES", (0.0, 0.0))
-    monkeypatch.setattr("management.drivers.restart.BACK_STEP", 0.02)
-    monkeypatch.setattr("management.drivers.restart.BACK_WITHIN", 5.0)

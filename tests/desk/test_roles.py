@@ -1,6 +1,8 @@
 """Who may do what in the admin: each page and each action, by role. One without a row fails."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from tests.conftest import (
     Cast,
     make_access,
     make_alert,
+    make_cast,
     make_device,
     make_endpoint,
     make_group,
@@ -36,19 +39,39 @@ from tests.conftest import (
 WHO = ("operator", "lead", "agent", "reader", "staff", "tenant", "nobody")
 
 
-@pytest.fixture
-def browsers(cast: Cast) -> dict[str, Client]:
-    """A browser for each kind of person, logged in where that is possible."""
+@pytest.fixture(scope="module")
+def shared_cast(shared_rows: None) -> Cast:
+    return make_cast()
+
+
+@pytest.fixture(scope="module")
+def cookies(shared_cast: Cast) -> dict[str, SimpleCookie]:
+    """Those of a browser for each kind of person, logged in where that is possible."""
     people: dict[str, User] = {
         "operator": make_operator(login="boss"),
         **{role: make_colleague(role) for role in ("lead", "agent", "reader")},
         "staff": make_user(None, None, is_staff=True),
-        "tenant": make_user(cast.reseller, Level.ADMINISTRATOR),
+        "tenant": make_user(shared_cast.reseller, Level.ADMINISTRATOR),
     }
-    browsers = {"nobody": Client()}
+    cookies = {"nobody": SimpleCookie()}
     for who, user in people.items():
-        browsers[who] = Client()
-        browsers[who].force_login(user)
+        browser = Client()
+        browser.force_login(user)
+        cookies[who] = browser.cookies
+    return cookies
+
+
+@pytest.fixture
+def cast(shared_cast: Cast, db: None) -> Cast:
+    return deepcopy(shared_cast)
+
+
+@pytest.fixture
+def browsers(cookies: dict[str, SimpleCookie], db: None) -> dict[str, Client]:
+    """A browser for each kind of person."""
+    browsers = {who: Client() for who in cookies}
+    for who, browser in browsers.items():
+        browser.cookies = deepcopy(cookies[who])
     return browsers
 
 

@@ -114,12 +114,25 @@ def go_through_all_doors(session: Session) -> None:
 JSON = {"Content-Type": "application/json"}
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """The folder of a service that has not run yet, with its operator: to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    variables = environment(f"sqlite:///{folder / 'db.sqlite3'}", VAR_DIR=str(folder))
+    operator = {"DJANGO_SUPERUSER_LOGIN": "operator", "DJANGO_SUPERUSER_PASSWORD": OPERATOR}
+    shutil.copy(migrated, folder / "db.sqlite3")
+    manage(variables, "collectstatic", "--noinput", "--verbosity=0")
+    manage(variables | operator, "createsuperuser", "--noinput")
+    return folder
+
+
 @pytest.fixture(scope="module", params=["line", "json"])
 def run(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared: Path
 ) -> tuple[str, str, set[str]]:
     """A run of the service that tells all it can, its log, and what must not stand in it."""
     folder = tmp_path_factory.mktemp(request.param)
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
     variables = environment(
         f"sqlite:///{folder / 'db.sqlite3'}",
         LOG_FORMAT=request.param,
@@ -129,10 +142,6 @@ def run(
         WEB_WORKERS="1",
         VAR_DIR=str(folder),
     )
-    operator = {"DJANGO_SUPERUSER_LOGIN": "operator", "DJANGO_SUPERUSER_PASSWORD": OPERATOR}
-    shutil.copy(migrated, folder / "db.sqlite3")
-    manage(variables, "collectstatic", "--noinput", "--verbosity=0")
-    manage(variables | operator, "createsuperuser", "--noinput")
     service = Service(variables, folder / "log")
     service.start()
     session = Session(service.port)

@@ -10,7 +10,10 @@ from audit.models import Entry
 from management import secrets
 from management.models import Artefact, Endpoint, Operation, OperationState
 from tests.conftest import Cast, make_device, make_endpoint, make_location
-from tests.desk.test_roles import browsers as browsers  # the fixture
+from tests.desk.test_roles import browsers as browsers  # the fixtures
+from tests.desk.test_roles import cast as cast
+from tests.desk.test_roles import cookies as cookies
+from tests.desk.test_roles import shared_cast as shared_cast
 
 ADD = "/admin/management/endpoint/add/"
 CANARY = "Canary-9c41-password"

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from cryptography import x509
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
@@ -22,6 +21,7 @@ from audit.models import HIDDEN, Event
 from management import endpoints, secrets
 from management.drivers.catalogue import DRIVERS
 from management.models import Credential, Endpoint, OperationState, TlsCheck
+from management.pem import normal
 from redirect.errors import Conflict, bad_attribute, forbidden
 from redirect.http.addresses import AddressRefused
 
@@ -33,6 +33,7 @@ CHECK = (
     "How the device's certificate is checked: by the CAs of the service's machine, by `tlsCA`, by "
     "`tlsFingerprint`, or not at all."
 )
+PEM = "CA certificates as PEM, and nothing else; empty without."
 KEPT = "Of a user with the level Security Administrator. Kept encrypted, and never shown again."
 
 
@@ -70,7 +71,7 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     )
     userName = serializers.CharField(source="credential.user_name")
     tlsPolicy = serializers.ChoiceField(source="tls_policy", choices=TlsCheck.values, help_text=CHECK)
-    tlsCA = serializers.CharField(source="tls_ca", help_text="CA certificates as PEM; empty without.")
+    tlsCA = serializers.CharField(source="tls_ca", help_text=PEM)
     tlsFingerprint = serializers.CharField(
         source="tls_fingerprint", help_text="SHA-256 of the certificate, in lower-case hex digits; empty without."
     )
@@ -93,18 +94,27 @@ class EndpointAttributes(RequestSerializer):
 
     driver = fields.Choice(choices=list(DRIVERS), help_text="What kind of device answers there.")
     baseUrl = fields.Text(source="base_url", max_length=300, help_text=BASE_URL)
-    mac = OneMAC(required=False, help_text="A device of the group. Needed, but for the driver of a server.")
+    mac = OneMAC(
+        required=False, allow_null=True, help_text="A device of the group. Needed, but for the driver of a server."
+    )
     locationId = fields.Integer(
-        source="location_id", required=False, help_text="A location of the group, whose server this is."
+        source="location_id",
+        required=False,
+        allow_null=True,
+        help_text="A location of the group, whose server this is.",
     )
     tlsPolicy = fields.Choice(source="tls_policy", choices=TlsCheck.values, required=False, help_text=CHECK)
     tlsCA = fields.Text(
-        source="tls_ca", lines=True, max_length=50_000, required=False, allow_blank=True, help_text="As PEM."
+        source="tls_ca", lines=True, max_length=50_000, required=False, allow_blank=True, help_text=PEM
     )
     tlsFingerprint = Fingerprint(source="tls_fingerprint", required=False, help_text="SHA-256, in hex digits.")
     allowHttp = fields.Boolean(
         source="allow_http", required=False, help_text="Send the login by plain http; false by default."
     )
+
+    def validate_mac(self, mac: str | None) -> str:
+        """The MAC; of a server, which has none, an empty text."""
+        return mac or ""
 
     def validate_baseUrl(self, url: str) -> str:
         """An address that the deployment allows, as far as it can be seen without a look-up."""
@@ -114,11 +124,11 @@ class EndpointAttributes(RequestSerializer):
             raise serializers.ValidationError(str(error)) from error
 
     def validate_tlsCA(self, pem: str) -> str:
-        """One certificate or more."""
+        """One certificate or more, as they were read: Monitors are shown them."""
         try:
-            return pem if not pem or x509.load_pem_x509_certificates(pem.encode()) else ""
+            return normal(pem) if pem else ""
         except ValueError as error:
-            raise serializers.ValidationError("Must be certificates as PEM.") from error
+            raise serializers.ValidationError(str(error)) from error
 
 
 @example(
@@ -149,7 +159,9 @@ class EndpointChanges(EndpointAttributes):
     userName = fields.Text(
         source="user_name", max_length=100, required=False, help_text="The login at the device."
     )
-    password = fields.Text(max_length=200, required=False, help_text=f"{KEPT} Absent: it stays as it is.")
+    password = fields.Text(
+        max_length=200, required=False, allow_null=True, help_text=f"{KEPT} Absent or null: it stays as it is."
+    )
 
 
 class EndpointFilters(filters.ClauseFilterSet):
@@ -244,7 +256,8 @@ class EndpointView(DetailView):
 
     def change(self, row: Any, changes: dict[str, Any]) -> None:
         """The endpoint and its login; 400 or 409 where they do not fit."""
-        login = {name: changes.pop(name) for name in ("user_name", "password") if name in changes}
+        sent = {name: changes.pop(name, None) for name in ("user_name", "password")}
+        login = {name: value for name, value in sent.items() if value is not None}
         if DRIVERS[row.driver].is_server != DRIVERS[changes["driver"]].is_server:
             raise bad_attribute("driver", "A server does not become a device, nor a device a server.")
         endpoints.check_subject(row.group_id, changes, pk=row.pk)

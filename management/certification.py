@@ -20,6 +20,7 @@ from devices.models import DeniedCertificate
 from management import local_ca
 from management.drivers.base import DeviceError, Driver, Kind, Result
 from management.models import Operation
+from management.pem import certificates
 from redirect.times import exact
 
 STEPS = ("key", "request", "certificate", "install", "trust", "save", "verify")
@@ -200,9 +201,9 @@ def check(operation: Operation, pem: str) -> Step:
     What a phone that shows it would get; raises Refused.
     """
     try:
-        [certificate] = x509.load_pem_x509_certificates(pem.encode())
+        [certificate] = certificates(pem)
     except ValueError as error:
-        raise Refused("Must be one certificate as PEM.") from error
+        raise Refused("Must be one certificate as PEM, and nothing else.") from error
     request = x509.load_pem_x509_csr(step(operation, "request")["csr"].encode())
     if _public(certificate) != _public(request):
         raise Refused("The certificate is of another key than the device's request.")

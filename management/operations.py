@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography import x509
 from django.conf import settings
 from django.db.models import QuerySet
 
@@ -21,6 +20,7 @@ from management.drivers import documented
 from management.drivers.base import VERBS, Argument, DeviceError, Kind, Support
 from management.drivers.catalogue import DRIVERS
 from management.models import UNFINISHED, Endpoint, Operation, OperationState
+from management.pem import normal
 from management.redaction import HIDDEN
 from redirect.errors import ApiError, Conflict, bad_attribute
 
@@ -116,6 +116,11 @@ def _check_argument(path: str, argument: Argument, value: Any) -> None:
                 base64.b64decode(value, validate=True)
             except ValueError as error:
                 raise bad_attribute(path, "Must be base64.") from error
+        if argument.certificates and value:
+            try:
+                normal(value)
+            except ValueError as error:
+                raise bad_attribute(path, str(error)) from error
     elif isinstance(value, int) and not argument.choices and not argument.least <= value <= argument.most:
         raise bad_attribute(path, f"Must be {argument.least:,} to {argument.most:,}.")
 
@@ -142,13 +147,16 @@ def ask(endpoint: Endpoint, user: User, verb: str, arguments: Mapping[str, Any])
         arguments = {**arguments, "macs": _macs(endpoint, arguments.get("macs"))}
     if verb == "certify" and _flows(endpoint).exists():
         raise Conflict("Another certificate flow of the endpoint is under way.")
+    known = DRIVERS[endpoint.driver].capabilities[verb].arguments
+    arguments = {
+        name: normal(value) if known[name].certificates and value else value for name, value in arguments.items()
+    }
     shown, told = dict(arguments), verb
     if verb == "passthrough":
         found = documented.find(endpoint.driver, arguments["method"], arguments["path"])
         assert found is not None  # it was checked
         shown["path"] = documented.shown_path(found, arguments["path"])
         told = f"{verb} {arguments['method']} {shown['path']}"
-    known = DRIVERS[endpoint.driver].capabilities[verb].arguments
     owner = user if user.pk else None  # an API key acts as a user that no table has
     hidden = {name: known[name].secret or known[name].base64 for name in arguments}
     operation = Operation.objects.create(
@@ -181,11 +189,11 @@ def bring_certificate(operation: Operation, user: User, pem: str, trust: str) ->
     except certification.Refused as error:
         raise bad_attribute("certificate", str(error)) from error
     try:
-        if trust:
-            x509.load_pem_x509_certificates(trust.encode())
+        trusted = normal(trust) if trust else ""
     except ValueError as error:
-        raise bad_attribute("trust", "Must be certificates as PEM.") from error
-    certification.note(operation, "certificate", certification.DONE, pem=pem, trust=trust, by=user.login)
+        raise bad_attribute("trust", str(error)) from error
+    brought = {"pem": normal(pem), "trust": trusted, "by": user.login}
+    certification.note(operation, "certificate", certification.DONE, **brought)
     _go_on(operation, user)
 
 

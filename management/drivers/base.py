@@ -66,7 +66,7 @@ class Target:
 @dataclass(frozen=True)
 class Argument:
     """What a verb takes. `type` is str, int, bool, dict (of strings) or list (of strings); `secret` ones are never
-    shown; octets come as base64.
+    shown; octets come as base64; of `certificates` nothing else may stand in the text.
     """
 
     type: type = str
@@ -74,6 +74,7 @@ class Argument:
     choices: tuple[Any, ...] = ()
     secret: bool = False
     base64: bool = False
+    certificates: bool = False
     most: int = 400_000  # characters, entries, or the largest number
     least: int = 0
 

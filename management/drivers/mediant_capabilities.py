@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from management.drivers.base import PASSTHROUGH, Argument, Capability, Support
 
 CONTEXT = Argument(most=20)
-PEM = Argument(required=True, most=100_000)
+PEM = Argument(required=True, certificates=True, most=100_000)
 KIND = Argument(required=True, choices=("ini", "cli"))
 FILE = Argument(required=True, base64=True)
 WHICH = Argument(choices=("active", "history"))
@@ -92,7 +92,7 @@ OF_7_2: Mapping[str, Capability] = {
         "Guided: key, request, certificate, installation, trust, saving, and proof that the redirect accepts it.",
         bits=Argument(int, choices=(2048, 4096)),
         signatureAlgorithm=Argument(choices=("sha256", "sha512")),
-        trust=Argument(most=100_000),
+        trust=Argument(certificates=True, most=100_000),
         **{name: argument for name, argument in SUBJECT.items() if name != "subjectName"},
     ),
     "tls_contexts": _native(),

@@ -9,6 +9,7 @@ from django.test import Client
 from audit.models import Entry
 from management import secrets
 from management.models import Artefact, Endpoint, Operation, OperationState
+from tests.certificates import key_pem, make_ca, pem
 from tests.conftest import Cast, make_device, make_endpoint, make_location
 from tests.desk.test_roles import browsers as browsers  # the fixtures
 from tests.desk.test_roles import cast as cast
@@ -78,6 +79,19 @@ def test_what_no_interface_may_be(browsers: dict[str, Client], cast: Cast, more:
     shown = errors(browsers["lead"].post(ADD, form(cast.provider.pk, **more)))
     assert told in shown
     assert not Endpoint.objects.exists()
+
+
+def test_a_ca_is_certificates_and_nothing_else(browsers: dict[str, Client], cast: Cast):
+    lead, ca = browsers["lead"], make_ca("CA")
+    make_device(cast.provider, "00908F000001")
+    values = form(cast.provider.pk, tls_policy="ca", tls_ca=pem(ca.certificate) + key_pem(ca.key))
+    assert "Must be certificates as PEM, and nothing else" in errors(lead.post(ADD, values))
+    values["tls_ca"] = pem(ca.certificate).replace("\n", "\r\n")  # as browsers send it
+    assert lead.post(ADD, values).status_code == 302
+    kept = Endpoint.objects.get()
+    assert kept.tls_ca == pem(ca.certificate)
+    again = lead.post(f"/admin/management/endpoint/{kept.pk}/change/", values | {"password": ""})
+    assert again.status_code == 302  # nothing has changed: no password is asked for
 
 
 def test_a_server_is_of_a_location_of_its_group(browsers: dict[str, Client], cast: Cast):

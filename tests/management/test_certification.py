@@ -158,7 +158,12 @@ def test_certificates_that_are_of_no_use(with_location: Managed, ca: CA):
     ):
         assert why in bring(with_location, parked["id"], 400, certificate=certificate)["description"]
     good = signed(ca, csr)
-    assert "trust" in bring(with_location, parked["id"], 400, certificate=good, trust="x")["description"]
+    for text in ("x", pem(ca.certificate) + key_pem(ca.key)):
+        refused = bring(with_location, parked["id"], 400, certificate=good, trust=text)
+        assert refused["errors"][0]["field"] == "trust"
+    refused = bring(with_location, parked["id"], 400, certificate=key_pem(ca.key) + good)
+    assert refused["errors"][0]["field"] == "certificate"
+    assert "PRIVATE KEY" not in str(with_location.operation(parked["id"]))
     bring(with_location, parked["id"], certificate=good)
     bring(with_location, parked["id"], 409, certificate=good)
     run_due_jobs()

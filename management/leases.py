@@ -27,6 +27,11 @@ def renew(endpoint: int, holder: str, duration: timedelta) -> None:
     Endpoint.objects.filter(pk=endpoint, leased_by=holder).update(leased_until=timezone.now() + duration)
 
 
+def give_all_back(holder: str) -> None:
+    """Let others have all that the holder had."""
+    Endpoint.objects.filter(leased_by=holder).update(leased_by="", leased_until=None)
+
+
 def give_back(endpoint: int, holder: str) -> None:
     """Let others have it."""
     Endpoint.objects.filter(pk=endpoint, leased_by=holder).update(leased_by="", leased_until=None)

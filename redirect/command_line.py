@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 
 from redirect.commands import let_phones_come_first
 
@@ -56,7 +58,27 @@ def manage(argv: list[str]) -> None:
     """Run a command of manage.py, whose name is the second of these."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "redirect.settings")
     os.environ.setdefault("DATABASE_DEADLINES", "off")  # a migration may take its time; nobody waits for an answer
-    let_phones_come_first(argv[1] if len(argv) > 1 else "")
+    name = argv[1] if len(argv) > 1 else ""
+    let_phones_come_first(name)
+    if _is_switched_off(name):
+        sys.exit(f"{name}: device management is off. Set MANAGEMENT_NETWORKS and MANAGEMENT_KEYS to switch it on.")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(argv)
+
+
+def _is_switched_off(name: str) -> bool:
+    """Whether a command of manage.py is one of device management, which is not loaded while it is off."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import find_commands
+
+    package = find_spec("management")  # found, and not loaded
+    if package is None or package.origin is None:
+        return False
+    if name not in find_commands(str(Path(package.origin).parent / "management")):
+        return False
+    try:
+        return "management" not in settings.INSTALLED_APPS
+    except ImproperlyConfigured:
+        return False  # Django tells of it

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import signal
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -14,6 +16,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from management import secrets
+from management.drivers.base import DeviceError, Kind, Result
+from management.drivers.poly_trio import PolyTrio
 from management.management.commands import refresh_endpoints
 from management.models import Artefact, Credential, Operation
 from tests.conftest import Cast, make_device, make_endpoint
@@ -83,8 +87,11 @@ def test_all_devices_are_asked(cast: Cast, managed: Managed, key: bytes):
 
 def test_a_device_that_refuses_the_login_is_not_asked_again_until_it_is_changed(managed: Managed):
     managed.device.users = {"Admin": ("another", "Security Administrator")}
-    assert command("refresh_endpoints") == "0 of 1 devices answered.\n"
-    assert command("refresh_endpoints") == "0 of 0 devices answered.\n"
+    told = "0 of 1 devices answered.\n"
+    assert command("refresh_endpoints") == f"{told}Did not answer (unauthenticated): 1.\n"
+    assert command("refresh_endpoints") == (
+        f"{told}Not asked, as the login was refused before (change it in the endpoint): 1.\n"
+    )
     assert len(managed.device.journal) == 1
     anew = {
         "driver": "mediant-7.2",
@@ -98,7 +105,9 @@ def test_a_device_that_refuses_the_login_is_not_asked_again_until_it_is_changed(
 
 def test_a_device_that_is_away_is_unreachable(managed: Managed):
     managed.served.listener.close()
-    assert command("refresh_endpoints", "--at-once", "2") == "0 of 1 devices answered.\n"
+    assert command("refresh_endpoints", "--at-once", "2") == (
+        "0 of 1 devices answered.\nDid not answer (unreachable): 1.\n"
+    )
     summary = managed.monitor.get(f"{managed.path}/summary").json()
     assert {part["kind"] for name, part in summary.items() if name != "refreshedAt"} == {"unreachable"}
 
@@ -127,6 +136,37 @@ def test_devices_are_asked_one_after_the_other_at_the_rate_that_is_told(
 def test_a_rate_is_a_number_above_0(rate: str):
     with pytest.raises(CommandError, match="--a-second"):
         command("refresh_endpoints", f"--a-second={rate}")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "many"])
+def test_a_number_of_devices_at_a_time_is_1_or_more(number: str):
+    with pytest.raises(CommandError, match="--at-once"):
+        command("refresh_endpoints", f"--at-once={number}")
+
+
+def test_ctrl_c_keeps_what_was_answered_and_waits_for_no_device(
+    managed: Managed, cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    """The second of three devices, a phone, does not answer before the test ends."""
+    over = threading.Event()
+
+    def hang(self: PolyTrio) -> Result:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        over.wait()
+        raise DeviceError(Kind.TIMEOUT, "The device did not answer.")
+
+    monkeypatch.setattr(PolyTrio, "probe", hang)
+    phone = make_endpoint(make_device(cast.provider), driver="poly-trio", summary=None)
+    third = make_endpoint(make_device(cast.provider), summary=None)
+    with pytest.raises(CommandError) as ended:
+        command("refresh_endpoints", "--at-once", "1")
+    over.set()
+    assert str(ended.value) == "Interrupted: 1 of 3 devices were asked, and their answers are kept."
+    assert ended.value.returncode == 130
+    assert managed.monitor.get(f"{managed.path}/summary").json()["identity"]["ok"] is True
+    phone.refresh_from_db()
+    third.refresh_from_db()
+    assert (phone.leased_by, phone.summary, third.summary) == ("", None, None)
 
 
 # --- What goes -------------------------------------------------------------------------------------------------

@@ -59,6 +59,18 @@ def test_off_by_default():
     assert {status for status, _ in answers[1::2]} == {401}
 
 
+@pytest.mark.parametrize("name", ["refresh_endpoints", "rotate_credentials"])
+def test_commands_say_what_to_set(name: str):
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("MANAGEMENT_")}
+    secret = {"SECRET_KEY": "s" * 40, "JWT_SIGNING_KEY": "j" * 40, "DATABASE_URL": "sqlite:///var/off.sqlite3"}
+    secret["DJANGO_SETTINGS_MODULE"] = "redirect.settings"
+    run = subprocess.run(
+        [sys.executable, "manage.py", name], cwd=ROOT, env=unset | secret, capture_output=True, text=True
+    )
+    said = f"{name}: device management is off. Set MANAGEMENT_NETWORKS and MANAGEMENT_KEYS to switch it on.\n"
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", said)
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [

@@ -296,7 +296,7 @@ def test_who_else_asks_waits(managed_trio: Managed):
     run_due_jobs()
     assert managed_trio.operation(id)["state"] == "waiting"
     assert command("refresh_endpoints") == (
-        "0 of 0 devices answered.\n1 were left out: an operation of theirs is being done.\n"
+        "0 of 1 devices answered.\nNot asked, as an operation is being done: 1.\n"
     )
     assert managed_trio.phone.journal == []
     Endpoint.objects.update(leased_until=timezone.now())  # whoever had it was killed

@@ -134,7 +134,7 @@ class AlertChanges(AlertAttributes):
 
     resource = AlertSerializer
 
-    enabled = fields.OptionalBoolean(help_text=ENABLED)
+    enabled = fields.Boolean(required=False, help_text=ENABLED)
 
 
 @example({name: value for name, value in CHANGES.items() if name != "enabled"} | {"groupId": 1})

@@ -35,17 +35,26 @@ class MAC(serializers.CharField):
 
 
 class StrictField(serializers.Field[Any, Any, Any, Any]):
-    """A field of a request body that tells the document what it takes; `schema` adds to that."""
+    """A field of a request body that tells the document what it takes; `schema` adds to that.
+
+    null for an optional attribute that cannot be none is as if it were absent.
+    """
 
     def __init__(self, *, schema: Schema | None = None, **kwargs: Any) -> None:
         self.schema = schema or {}
         super().__init__(**kwargs)
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        is_absent = data is None and not self.required and not self.allow_null
+        return super().validate_empty_values(serializers.empty if is_absent else data)
+
     def documented(self) -> Schema:
         """The field's JSON Schema."""
         schema = self.accepted()
-        if self.allow_null:
+        if self.allow_null or not self.required:
             schema["type"] = [schema["type"], "null"]
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
         description = {"description": self.help_text} if self.help_text else {}
         return schema | description | self.schema
 
@@ -165,7 +174,7 @@ class Boolean(StrictField, serializers.BooleanField):
 
 
 class OptionalBoolean(Boolean):
-    """true or false; null means false."""
+    """true or false; null means false, as the manual's attributes have it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_null=True, required=False, **kwargs)

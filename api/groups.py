@@ -95,14 +95,9 @@ class GroupChanges(RequestSerializer):
 
     resource = GroupSerializer
 
-    name = fields.PlainText(max_length=150, required=False, allow_null=True, help_text=NAME)
+    name = fields.PlainText(max_length=150, required=False, help_text=NAME)
     address = fields.OptionalText(max_length=1000, help_text="Its address.")
     description = fields.Description(help_text="Anything else.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("name", "") is None:
-            del attrs["name"]  # a group without a name cannot be: null leaves it as it is
-        return attrs
 
 
 GROUPS = inline_serializer("Groups", {"groups": GroupSerializer(many=True)})

@@ -99,7 +99,7 @@ class WebhookAttributes(RequestSerializer):
 
     events = Events()
     description = fields.Description()
-    enabled = fields.OptionalBoolean(help_text=ENABLED)
+    enabled = fields.Boolean(required=False, help_text=ENABLED)
 
     def validate_url(self, url: str) -> str:
         """An address that the deployment allows, as far as it can be seen without a look-up."""

@@ -317,7 +317,6 @@ def test_an_alert_is_made_changed_and_deleted(cast: Cast, administrator: Api) ->
     ("body", "field"),
     [
         ({"mode": "Weekly"}, "mode"),
-        ({"mode": None}, "mode"),
         ({"events": ["device.unheard"]}, "events[0]"),
         ({"events": []}, "events"),
         ({"hour": 24}, "hour"),

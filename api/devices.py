@@ -17,6 +17,7 @@ from api.pagination import pages_of
 from api.schema import answer, example, path_id, refusal
 from api.serializers import RequestSerializer
 from devices import bulk, counts, mac
+from devices.claims import quotas_shown_to
 from devices.export import DEVICE_COLUMNS
 from devices.models import AccessStatus, Device
 from devices.search import TENANT_ATTRIBUTES, matching
@@ -36,7 +37,8 @@ ALL_OR_NOTHING = refusal(
 OVER_QUOTA = refusal(
     409,
     "The group's quota of devices, or its reseller's, has no room for all that are new, or another request "
-    "came in between: nothing is changed.",
+    "came in between: nothing is changed. If both have no room, both are told. How many devices a reseller may have, "
+    "and has, is told to its own users only.",
 )
 MACS = ["00A0C914C829", "00:A0:C9:14:C8:2A"]
 FAR = 5_000  # so many devices are walked over before a page, rather than asked where it begins
@@ -244,13 +246,15 @@ class DevicesView(ListView):
         of another maker is in `invalidMAC`.
         """
         body = self.read_body()
-        created = bulk.create(
-            self.group_named_in_body(body["group"]),
-            body["macList"],
-            location_id=body.get("locationId"),
-            override=body["overrideCurrentAssociation"],
-            description=body.get("description"),
-        )
+        group = self.group_named_in_body(body["group"])
+        with quotas_shown_to(self.user.group_id):
+            created = bulk.create(
+                group,
+                body["macList"],
+                location_id=body.get("locationId"),
+                override=body["overrideCurrentAssociation"],
+                description=body.get("description"),
+            )
         buckets = {
             "success": created.success,
             "invalidMAC": created.invalid,

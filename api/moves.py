@@ -14,6 +14,7 @@ from api.schema import answer, example, refusal
 from api.serializers import RequestSerializer
 from devices import moving
 from devices.bulk import positions_in
+from devices.claims import quotas_shown_to
 from devices.models import Device
 
 
@@ -83,12 +84,14 @@ class DevicesMoveView(View):
         """
         body = self.read_body()
         positions = positions_in(body["macList"])
-        moved = moving.move_within_scope(
-            self.get_queryset(),
-            positions,
-            group=self.group_named_in_body(body["group"]),
-            location_id=body.get("locationId"),
-            keep_description=body.get("keepDescription", False),
-            keep_counters=body.get("keepCounters", False),
-        )
+        group = self.group_named_in_body(body["group"])
+        with quotas_shown_to(self.user.group_id):
+            moved = moving.move_within_scope(
+                self.get_queryset(),
+                positions,
+                group=group,
+                location_id=body.get("locationId"),
+                keep_description=body.get("keepDescription", False),
+                keep_counters=body.get("keepCounters", False),
+            )
         return Response(MovedDevices(moved).data)

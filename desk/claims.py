@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.models import Group
 from desk.ids import RowField
 from devices import claim_history, disputes
-from devices.claims import Claim
+from devices.claims import Claim, quotas_shown_to
 from devices.models import Device
 from redirect.errors import ApiError
 
@@ -88,7 +88,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     form = DisputeForm(device, request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            disputes.settle(device.mac, group=form.cleaned_data["group"], reason=form.cleaned_data["reason"])
+            group, reason = form.cleaned_data["group"], form.cleaned_data["reason"]
+            with quotas_shown_to(None):
+                disputes.settle(device.mac, group=group, reason=reason)
         except ApiError as error:
             form.add_error(None, str(error))
         else:

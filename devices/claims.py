@@ -5,7 +5,8 @@ ids, before locations and devices. Where no quota is set nothing is locked and n
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from redirect.errors import Conflict, FieldError
 
 SHOWN = 20
 PREFIX = re.compile(r"[0-9A-F]{6,11}")
+NOBODY = 0  # the id of no group
 LEAST_FOREIGN = 10  # MACs of other groups in one call, below which their share says nothing
 
 
@@ -109,14 +111,17 @@ class Limits:
             raise Conflict(told[0], [FieldError("macList", sentence) for sentence in told])
 
     def check(self, gains: Mapping[int, int], *, written: bool = True) -> None:
-        """Raises Conflict if a group has more devices than its quota, and gains some in this transaction.
+        """Raises OverQuota if a group has more devices than its quota, and gains some in this transaction.
 
         `gains` are devices by group, negative for those that lose some; `written`: they are in the table already.
         """
+        over = []
         for quota, (devices, gain) in self._use(gains).items():
             used = devices - (gain if written else 0)
             if gain > 0 and used + gain > quota.devices:
-                raise Conflict(_over(quota, used, gain))
+                over.append((quota, used, gain))
+        if over:
+            raise OverQuota(over)
 
     def used(self) -> dict[Quota, int]:
         """How many devices each quota has now."""
@@ -148,7 +153,32 @@ class Limits:
         return members
 
 
-def _over(quota: Quota, used: int, gain: int) -> str:
+class OverQuota(Conflict):
+    """409: devices do not fit into quotas. The sentence has no number of a reseller, which its providers may not
+    learn; `shown_to` adds them.
+    """
+
+    def __init__(self, over: Iterable[tuple[Quota, int, int]], *, viewer: int | None = NOBODY) -> None:
+        self._over = sorted(over, key=lambda each: each[0].whole)
+        super().__init__(" ".join(_sentence(*each, viewer) for each in self._over))
+
+    def shown_to(self, viewer: int | None) -> "OverQuota":
+        """As the users of this group are told; None: as the operator and support staff are, who have no group."""
+        return OverQuota(self._over, viewer=viewer)
+
+
+@contextmanager
+def quotas_shown_to(viewer: int | None) -> Iterator[None]:
+    """An OverQuota that is raised inside tells what `shown_to` says."""
+    try:
+        yield
+    except OverQuota as error:
+        raise error.shown_to(viewer) from error
+
+
+def _sentence(quota: Quota, used: int, gain: int, viewer: int | None) -> str:
+    if quota.whole and viewer not in (None, quota.group_id):
+        return "The quota of the reseller, with its providers, has no room for these devices."
     owner = "The reseller, with its providers," if quota.whole else f"The group {quota.name}"
     more = "1 more does not fit" if gain == 1 else f"{gain:,} more do not fit"
     return f"{owner} has a quota of {quota.devices:,} devices, of which {used:,} are used: {more}."

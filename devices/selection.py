@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Group, User
 from devices import bulk, mac, moving
+from devices.claims import quotas_shown_to
 from devices.models import Device, DeviceQuerySet, Selection, SelectionAction, SelectionPiece
 from jobs import runner
 from jobs.models import Job, JobState
@@ -147,7 +148,8 @@ def _act(selection: Selection, devices: DeviceQuerySet, macs: list[str]) -> int:
             if target is None:
                 raise bad_request("The group that the devices were to be moved to is gone.")
             place, reason = details["location"], details["reason"]
-            return moving.move(devices, positions, group=target, location_id=place, reason=reason)
+            with quotas_shown_to(None):
+                return moving.move(devices, positions, group=target, location_id=place, reason=reason)
     raise ValueError(selection.action)
 
 

@@ -27,7 +27,7 @@ from desk.filters import GroupFilter
 from desk.import_pages import ImportPages
 from desk.search import part_of_mac, whole_mac
 from devices import counts, mac
-from devices.claims import refuse_new
+from devices.claims import quotas_shown_to, refuse_new
 from devices.export import DEVICE_COLUMNS
 from devices.models import RESERVED_MAC, Access, AccessStatus, Device
 from devices.search import STAFF_ATTRIBUTES, matching
@@ -84,7 +84,8 @@ class DeviceForm(TableForm):
             )
         if group and self.instance.pk is None and "mac" in cleaned:
             try:
-                refuse_new(group.pk, cleaned["mac"])  # the transaction goes on: nobody takes the room meanwhile
+                with quotas_shown_to(None):  # the transaction goes on: nobody takes the room meanwhile
+                    refuse_new(group.pk, cleaned["mac"])
             except Conflict as error:
                 self.add_error("group", str(error))
         return cleaned

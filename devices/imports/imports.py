@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from devices import mac
+from devices import claims, mac
 from devices.imports import rows_table, spreadsheet, writer
 from devices.imports.checks import OF_THE_FILE, judge, row_of
 from devices.imports.rows_table import PIECE, Row
@@ -249,7 +249,8 @@ def write(job: Job) -> None:
     upload = Import.objects.get(pk=job.payload["upload"])
     rows = writer.rows_of(good_rows(upload))  # before the transaction: SQLite's keeps phones waiting
     try:
-        with Progress(job) as progress:
+        # All who see the import are told the same: users of its group, and those above.
+        with Progress(job) as progress, claims.quotas_shown_to(upload.group_id):
             in_transaction(lambda: _write_all(upload, job, rows, progress))
     except (writer.Changed, IntegrityError) as error:
         reason = f"something changed since the preview. {error}"

@@ -25,6 +25,7 @@ from tests.conftest import (
     Form,
     make_device,
     make_group,
+    make_key,
     make_location,
     make_operator,
     make_user,
@@ -90,6 +91,63 @@ def test_the_quota_of_a_reseller_counts_its_providers(administrator: Api, cast: 
         assert answer.status_code == 409
         assert "quota of 3 devices, of which 3 are used: 1 more does not fit" in answer.json()["description"]
     assert create(Api(make_user(cast.stranger)), cast.strangers_provider, MACS[9:12]).status_code == 201
+
+
+HIDDEN = "The quota of the reseller, with its providers, has no room for these devices."
+
+
+def test_a_provider_learns_no_number_of_its_reseller(administrator: Api, cast: Cast) -> None:
+    """By any door; the reseller and the operator are told them."""
+    device = make_device(cast.provider, MACS[8])
+    for mac in MACS[10:17]:
+        make_device(cast.sibling, mac)
+    limit(cast.reseller, total_device_quota=9)
+    told = "The reseller, with its providers, has a quota of 9 devices, of which 8 are used: 2 more do not fit."
+    _, secret = make_key(cast.provider)
+    keyed, owner = Api(key=secret), Api(make_user(cast.provider))
+    for api in (owner, keyed):
+        assert create(api, cast.provider, MACS[:2]).json() == {"description": HIDDEN}
+    repeated = {"Idempotency-Key": "one"}
+    owner.headers |= repeated
+    for _ in range(2):
+        assert create(owner, cast.provider, MACS[:2]).json() == {"description": HIDDEN}
+    owner.headers.pop("Idempotency-Key")
+    for api in (administrator, Api(make_operator())):
+        assert create(api, cast.provider, MACS[:2]).json() == {"description": told}
+    # An import of the provider, whoever confirms it: all who see it read the same problem.
+    file = "mac,group\n" + "".join(f"{mac},Berlin Phones\n" for mac in MACS[:2])
+    for sender, reader, problem in ((owner, administrator, HIDDEN), (administrator, administrator, told)):
+        path = sender.post("/imports", Form(file=file)).json()["url"].removeprefix("/api/v1")
+        run_due_jobs()
+        assert reader.post(f"{path}/confirm").status_code == 200
+        run_due_jobs()
+        assert sender.get(path).json()["problem"] == f"Nothing was written. {problem}"
+    assert Device.objects.filter(group=cast.provider).get() == device
+
+
+def test_both_limits_are_told_if_both_bind(administrator: Api, cast: Cast) -> None:
+    limit(cast.provider, device_quota=1)
+    limit(cast.reseller, total_device_quota=0)
+    own = "The group Berlin Phones has a quota of 1 devices, of which 0 are used: 2 more do not fit."
+    whole = "The reseller, with its providers, has a quota of 0 devices, of which 0 are used: 2 more do not fit."
+    refused = create(administrator, cast.provider, MACS[:2])
+    assert refused.json()["description"] == f"{own} {whole}"
+    refused = create(Api(make_user(cast.provider)), cast.provider, MACS[:2])
+    assert refused.json()["description"] == f"{own} {HIDDEN}"
+
+
+def test_staff_are_told_the_numbers_of_a_reseller(desk: Client, cast: Cast) -> None:
+    """Where they add a device, move it, and settle a dispute."""
+    make_device(cast.strangers_provider, MACS[0])
+    limit(cast.stranger, total_device_quota=1)
+    told = "The reseller, with its providers, has a quota of 1 devices, of which 1 are used: 1 more does not fit."
+    added = desk.post(reverse("admin:devices_device_add"), {"mac": MACS[1], "group": cast.strangers_provider.pk})
+    assert told in added.content.decode()
+    device = make_device(cast.provider, MACS[2])
+    assert told in dispute(desk, device, group=cast.strangers_provider.pk).content.decode()
+    chosen = desk.post("/admin/devices/device/", {"action": "move", "_selected_action": [device.pk]})["Location"]
+    chosen = f"{chosen}?group={cast.strangers_provider.pk}"
+    assert told in desk.post(chosen, {"start": "yes", "reason": REASON}, follow=True).content.decode()
 
 
 def test_the_settings_are_the_default_and_the_groups_own_quota_wins(

@@ -37,8 +37,8 @@ ALL_OR_NOTHING = refusal(
 OVER_QUOTA = refusal(
     409,
     "The group's quota of devices, or its reseller's, has no room for all that are new, or another request "
-    "came in between: nothing is changed. If both have no room, both are told. How many devices a reseller may have, "
-    "and has, is told to its own users only.",
+    "came in between: nothing is changed. If both have no room, both are told. How many devices a reseller may "
+    "have, and has, is told to its own users only.",
 )
 MACS = ["00A0C914C829", "00:A0:C9:14:C8:2A"]
 FAR = 5_000  # so many devices are walked over before a page, rather than asked where it begins

@@ -28,7 +28,10 @@ URL = (
 )
 EVENTS = "What it is told of. Null: of everything, also of what is added later."
 GROUP = "The id of the group whose events it is told of; of a reseller, those of its providers too."
-ENABLED = "Whether messages are sent. What is pending stays so while it is off; true switches it on again."
+ENABLED = (
+    "Whether messages are sent. What is pending stays so while it is off, and comes after true has switched it on "
+    "again, each at its `nextAttempt`; what happens while it is off is not told later."
+)
 REASON = "Why the service switched it off; null if it did not."
 SECRET = "What signs the messages (Standard Webhooks). It is shown in this answer and never again."  # noqa: S105
 
@@ -198,9 +201,10 @@ class WebhooksView(ListView):
         Administrators only, for the own group or one below it. Each event is sent as a POST of JSON with `type`,
         `timestamp` and `data`, signed as Standard Webhooks says (`webhook-id`, `webhook-timestamp`,
         `webhook-signature`), at least once: a repetition has the same `webhook-id`. *Webhooks*, at the top, has
-        the types of events and their `data`. Events of one device come in their order: the next is sent when the
-        one before it has arrived or was given up. Any status from 200 to 299 within ten seconds takes a message;
-        others are sent again for a day, ever less often. 410, and a day without success, switch the webhook off.
+        the types of events and their `data`. Events of one device come in the order in which they happened
+        (*Order* there): the next is sent when the one before it has arrived or was given up. Any status from 200
+        to 299 within ten seconds takes a message; others are sent again for a day, ever less often. 410, and a day
+        without success, switch the webhook off.
         """
         body = self.read_body()
         group = self.group_named_in_body(body.pop("groupId"))

@@ -7,6 +7,7 @@ its changes: each is written while the device's row is locked.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -30,6 +31,13 @@ TYPES = {
     "Disassociated": EventType.LOCATION_CHANGED,
     "Changed": EventType.LOCATION_CHANGED,
 }
+
+
+def oldest() -> datetime | None:
+    """When the oldest entry that is not told yet was written, in whole seconds; None if there is none."""
+    untold = Entry.objects.filter(untold_from__isnull=False).order_by("pk")
+    moment: datetime | None = untold.values_list("timestamp", flat=True).first()
+    return moment
 
 
 def tell_next() -> bool:

@@ -4,7 +4,7 @@ A storm of phones that boot as ever costs the worker nothing but that look.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -43,6 +43,22 @@ class Unread:
     def parameters(self) -> dict[str, Any]:
         """For the statements that read them."""
         return {"after": self.after, "last": self.last, "since": _adapted(self.since)}
+
+
+FIRST_SINCE = """
+SELECT min(id) FROM devices_access WHERE id > %(after)s AND id <= %(last)s AND time >= %(moment)s
+"""
+
+
+def rows_before(moment: datetime, unread: Unread) -> Unread:
+    """Those of the rows that are before the first that is no older than a moment.
+
+    Ids are given out in the order of time, but for what is logged late: that is neither waited for nor looked for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FIRST_SINCE, {**unread.parameters(), "moment": _adapted(moment)})
+        (first,) = cursor.fetchone()
+        return unread if first is None else replace(unread, last=first - 1)
 
 
 # A count of a device begins at zero in each group, and has what was logged while another transaction held the row

@@ -22,8 +22,7 @@ from devices.access_log import settled_id
 from devices.models import Access, Device, Outcome
 from devices.usage import OPEN_FOR
 from redirect.db.arrays import integers, table_of_rows, texts
-from webhooks import events
-from webhooks.log_rows import Row, Unread, keep_addresses, new_devices, rows_that_matter
+from webhooks.log_rows import Row, Unread, keep_addresses, new_devices, rows_before, rows_that_matter
 from webhooks.models import EventType, KnownAddress, ReadMark, Told
 from webhooks.outbox import (
     Message,
@@ -39,7 +38,6 @@ from webhooks.outbox import (
 )
 
 EVENTS = (EventType.FIRST_SEEN, EventType.FAILING, EventType.RECOVERED, EventType.UNKNOWN)
-TURN = 3.0  # seconds, in which a worker does nothing else
 PIECE = 10_000  # rows of the log that are read in one transaction
 BEGIN_BEFORE = timedelta(minutes=5)
 
@@ -74,42 +72,56 @@ class Piece:
         return any(self.subscribers.of(event, row.time, [row.group_id]) for event in of_these)
 
 
-def turn() -> None:
-    """Tell of what phones have asked for until now, for some seconds."""
-    end = time.monotonic() + TURN
+@dataclass
+class Log:
+    """The log as it was at a moment, up to an id behind which rows may be missing, and who wants to know of it.
+
+    `until` is None while it cannot be read, as another transaction may still add rows.
+    """
+
+    looked_at: datetime
+    until: int | None
+    subscribers: Subscribers | None
+    told_before: datetime | None = None  # of all rows that are older is told
+
+    def tell_before(self, moment: datetime | None, end: float) -> bool:
+        """Tell of what phones asked for before a moment (None: of all); False if that is not done at `end` of the
+        clock `time.monotonic`, or cannot be.
+        """
+        if not self.subscribers or (moment and self.told_before and moment <= self.told_before):
+            return True
+        if self.until is None:
+            return False
+        while tell_next(self.until, self.subscribers, moment):
+            if time.monotonic() > end:
+                return False
+        self.told_before = moment
+        return True
+
+
+def look() -> Log:
+    """The log at this moment. Begins to read it with the first who wants to know, and ends with the last."""
+    now = timezone.now()
     is_enabled, is_marked = _state()
     if not is_marked and not (is_enabled and Subscribers(EVENTS)):
-        return
+        return Log(now, None, None)
     until = settled_id()
-    if until is None:
-        return
     subscribers = Subscribers(EVENTS)  # after `until`: all that was asked for since one subscribed comes later
     if not subscribers:
         _stop()
-        return
-    if not is_marked:
+    elif until is not None and not is_marked:
         _begin(until)
-    while tell_next(until, subscribers) and time.monotonic() < end:
-        pass
+    return Log(now, until, subscribers)
 
 
-def tell_next(until: int, subscribers: Subscribers) -> bool:
-    """Tell of the next rows of the log up to this id; False if there are no more."""
-    if not ReadMark.objects.filter(read_to__lt=until).exists() or not _told_before():
+def tell_next(until: int, subscribers: Subscribers, moment: datetime | None = None) -> bool:
+    """Tell of the next rows of the log up to this id, and before this moment; False if there are no more."""
+    if not ReadMark.objects.filter(read_to__lt=until).exists():
         return False
     with transaction.atomic():
         one_at_a_time()
         mark = ReadMark.objects.filter(read_to__lt=until).first()
-        return mark is not None and _tell_piece(mark, until, subscribers)
-
-
-def _told_before() -> bool:
-    """Tell first of what was done to devices before their phones asked; False if that takes too long."""
-    end = time.monotonic() + TURN
-    while events.tell_next():
-        if time.monotonic() > end:
-            return False
-    return True
+        return mark is not None and _tell_piece(mark, until, subscribers, moment)
 
 
 def _state() -> tuple[bool, bool]:
@@ -139,11 +151,15 @@ def _stop() -> None:
         Told.objects.filter(event=EventType.FAILING).delete()
 
 
-def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
-    """Tell of the next rows up to this id and move the mark behind them; whether there may be more."""
+def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers, moment: datetime | None) -> bool:
+    """Tell of the next rows and move the mark behind them; whether there may be more."""
     began = timezone.now()
     # What a replica answered comes later, with the time of the request: see OPEN_FOR.
-    unread = Unread(mark.read_to, min(until, mark.read_to + PIECE), mark.read_at - OPEN_FOR)
+    piece_of_log = Unread(mark.read_to, min(until, mark.read_to + PIECE), mark.read_at - OPEN_FOR)
+    unread = piece_of_log if moment is None else rows_before(moment, piece_of_log)
+    is_more = unread.last < until and unread == piece_of_log
+    if unread.last == unread.after:
+        return is_more
     new = new_devices(unread, subscribers)
     piece = Piece(rows_that_matter(unread, subscribers, new), unread, set(new), subscribers)
     keep_addresses(unread, began)
@@ -152,8 +168,9 @@ def _tell_piece(mark: ReadMark, until: int, subscribers: Subscribers) -> bool:
         _follow(piece)
         _look_at_unknown(piece, began)
         put(piece.messages)
-    is_more = unread.last < until
-    mark.read_to, mark.read_at = unread.last, mark.read_at if is_more else began
+    mark.read_to = unread.last
+    if unread.last == until:
+        mark.read_at = began
     mark.save()
     return is_more
 

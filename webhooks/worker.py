@@ -19,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from redirect.db.transactions import commit_without_waiting
-from webhooks import events, mails, secrets, sender
+from webhooks import mails, order, secrets, sender
 from webhooks.models import Delivery, DeliveryState, Webhook
 from webhooks.sender import Outcome
 
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=25)  # longer than one message takes
 FRESH = timedelta(seconds=5)  # so long after its last sign a worker need not ask whether it has the lease
 TURN = 5.0  # seconds, in which a worker does nothing else
+TELLING = 2.0  # of these, at most so many before something is sent
 BATCH = 50
 KEPT = timedelta(days=30)
 GONE = 410
@@ -40,8 +41,7 @@ class LeaseLost(Exception):
 def turn() -> None:
     """Tell of what happened and send what is due, for some seconds."""
     end = time.monotonic() + TURN
-    while time.monotonic() < end and events.tell_next():
-        pass
+    order.tell(time.monotonic() + TELLING)
     served: set[int] = set()  # groups: many slow receivers of one do not hold up another's
     while time.monotonic() < end and (webhook := _lease(served)) is not None:
         if webhook.group_id in served:

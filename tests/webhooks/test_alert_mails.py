@@ -26,7 +26,7 @@ from tests.conftest import (
     make_operator,
     make_user,
 )
-from webhooks import alerts, events, mails, phones
+from webhooks import alerts, events, mails, order
 from webhooks.models import Alert, EventType, Mail, MailServer, Mode, Notice
 from webhooks.outbox import Message, Subscribers, put
 
@@ -72,10 +72,10 @@ SOON = timedelta(seconds=30)
 def test_phones_that_fail_are_told_by_one_mail(cast: Cast) -> None:
     """From the access log to a mail, as the worker does it."""
     make_alert(cast.provider, mode=Mode.AT_ONCE, time_zone="Europe/Berlin", created_at=timezone.now() - SOON)
-    phones.turn()
+    order.turn()
     for mac in ("00908F000001", "00908F000002"):
         make_access(make_device(cast.provider, mac), Outcome.NO_LOCATION, path="/secret-token.cfg")
-    phones.turn()
+    order.turn()
     [written] = sent(timezone.now() + SOON)
     assert written.subject == "Berlin Phones: 2 devices failing"
     assert "00:90:8F:00:00:01, NoLocation, asked from 192.0.2.7" in written.text

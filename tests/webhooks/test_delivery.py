@@ -12,9 +12,19 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from audit.models import Entry
-from tests.conftest import SECRET, Api, Cast, make_user, make_webhook
+from devices.models import Access, Outcome
+from tests.conftest import (
+    SECRET,
+    Api,
+    Cast,
+    make_access,
+    make_device,
+    make_location,
+    make_user,
+    make_webhook,
+)
 from tests.webhooks.receiver import Receiver
-from webhooks import mails, sender, worker
+from webhooks import mails, order, sender, worker
 from webhooks.models import Delivery, Webhook
 
 
@@ -258,6 +268,54 @@ def test_a_webhook_that_fails_for_long_is_switched_off_and_its_owners_get_mail(
     assert (shown["enabled"], shown["disabledReason"], shown["failingSince"]) == (True, None, None)
     worker.turn()
     assert len(receiver.messages) == 3
+
+
+@pytest.mark.parametrize("has_another", [False, True])
+def test_what_comes_after_a_webhook_was_off(
+    cast: Cast, receiver: Receiver, settings: Settings, administrator: Api, has_another: bool
+) -> None:
+    """What was pending, at its next attempt; not what was given up, nor what happened meanwhile."""
+    settings.WEBHOOK_RETRIES = [3600]
+    device = make_device(cast.provider, num_requests=9)
+    Entry.objects.update(untold_from=None)
+    webhook = make_webhook(cast.provider, receiver.url, created_at=timezone.now() - timedelta(days=1))
+    if has_another:
+        make_webhook(cast.provider, enabled=True, created_at=webhook.created_at)
+    pending, given_up = (
+        webhook.deliveries.get(),
+        Delivery.objects.create(webhook=webhook, event="webhook.test", data={}),
+    )
+    Delivery.objects.filter(pk=given_up.pk).update(state="Failed", finished_at=timezone.now())
+    receiver.answer = lambda handler, message: 500
+    order.turn()
+    worker.turn()
+    receiver.answer = lambda handler, message: 204
+    receiver.messages.clear()
+
+    def switch(to: bool) -> None:
+        assert administrator.put(f"/webhooks/{webhook.pk}", {"enabled": to}).json()["enabled"] is to
+        order.turn()
+        worker.turn()
+
+    switch(False)
+    device.description, device.location = "x", make_location(cast.provider)
+    device.save()
+    hour = timedelta(hours=1)
+    make_access(device, Outcome.NO_LOCATION, time=timezone.now() - hour)
+    Access.objects.update(time=timezone.now() - hour)
+    order.turn()
+    worker.turn()
+    switch(True)
+    assert receiver.messages == []
+    webhook.deliveries.filter(pk=pending.pk).update(next_attempt=timezone.now())
+    worker.turn()
+    assert [message.headers["webhook-id"] for message in receiver.messages] == [f"msg_{pending.key.hex}"]
+    assert webhook.deliveries.get(pk=given_up.pk).state == "Failed"
+    # Where the log was read for another meanwhile, a success is told whose failure was not.
+    make_access(device, Outcome.REDIRECTED, time=timezone.now())
+    order.turn()
+    worker.turn()
+    assert receiver.types[1:] == (["device.recovered"] if has_another else [])
 
 
 def test_gone_switches_a_webhook_off_at_once(cast: Cast, receiver: Receiver) -> None:

@@ -16,7 +16,7 @@ from devices import access_log, moving
 from devices.models import Access, Device, Outcome
 from redirect.db.time import now
 from tests.conftest import Cast, make_access, make_device, make_group, make_location, make_webhook
-from webhooks import events, phones
+from webhooks import events, order, phones
 from webhooks.models import Delivery, KnownAddress, ReadMark, Told, Webhook
 from webhooks.outbox import Subscribers
 
@@ -42,7 +42,7 @@ def boot(mac: str, source: str = HERE) -> int:
 
 def read() -> None:
     """What the worker does in one turn."""
-    phones.turn()
+    order.turn()
 
 
 def told(webhook: Webhook | None = None) -> list[tuple[str, str]]:
@@ -298,7 +298,7 @@ def test_nothing_is_read_for_none(cast: Cast, others: list[str]) -> None:
         watch(cast.provider, *others)
     boot(make_device(cast.provider, MACS[0]).mac)
     with CaptureQueriesContext(connection) as queries:
-        phones.turn()
+        order.turn()
     assert len(queries) == (3 if others else 1)
     assert not ReadMark.objects.exists()
     late = watch(cast.provider)
@@ -306,7 +306,7 @@ def test_nothing_is_read_for_none(cast: Cast, others: list[str]) -> None:
     boot(MACS[0])
     assert told(late) == [("device.failing", MACS[0])]
     late.delete()
-    phones.turn()
+    order.turn()
     assert (ReadMark.objects.count(), Told.objects.count()) == (0, 0)
 
 
@@ -337,7 +337,7 @@ def test_statements_do_not_depend_on_rows(cast: Cast) -> None:
             pass  # entries, one after the other
         before = Delivery.objects.count()
         with CaptureQueriesContext(connection) as queries:
-            phones.turn()
+            order.turn()
         assert Delivery.objects.count() - before >= min(3 * count, 2 * count + 90)
         numbers.append(len(queries))
     assert numbers[0] == numbers[1]

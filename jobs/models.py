@@ -24,6 +24,7 @@ class Job(models.Model):
 
     work = models.CharField(max_length=200)  # the function that does it, as module.name; it is given this row
     payload = models.JSONField(default=dict)
+    lane = models.CharField(max_length=20, default="default", db_default="default")  # lanes.py
     owner = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+"
     )  # NULL: a command, or a user gone

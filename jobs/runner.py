@@ -24,7 +24,7 @@ from django_tasks_db.models import DBTaskResult
 
 from accounts.models import User
 from audit import context
-from jobs import progress
+from jobs import lanes, progress
 from jobs.models import Job, JobState
 from redirect.db.failures import is_temporary
 
@@ -63,6 +63,7 @@ def enqueue(
     *,
     not_before: datetime | None = None,
     attempts: int = ATTEMPTS,
+    lane: str = lanes.DEFAULT,
     **payload: Any,
 ) -> Job:
     """A new job, which the worker begins once the caller's transaction has committed.
@@ -70,7 +71,9 @@ def enqueue(
     `work` is a function of a module; `payload` is JSON.
     """
     with transaction.atomic():
-        job = _create(work, owner, payload, not_before=not_before or timezone.now(), last_attempt=attempts)
+        job = _create(
+            work, owner, payload, lane=lane, not_before=not_before or timezone.now(), last_attempt=attempts
+        )
         _queue(job)
     return job
 
@@ -106,7 +109,7 @@ def _wait_again(jobs: QuerySet[Job], not_before: datetime, **values: Any) -> boo
 
 
 def _queue(job: Job) -> None:
-    entry = attempt.using(run_after=job.not_before).enqueue(job.pk, job.attempt + 1)
+    entry = attempt.using(run_after=job.not_before, queue_name=job.lane).enqueue(job.pk, job.attempt + 1)
     job.task = UUID(entry.id)
     Job.objects.filter(pk=job.pk).update(task=job.task)
 
@@ -190,10 +193,10 @@ def _give_up(jobs: QuerySet[Job], problem: str) -> None:
 # --- The worker's turn ------------------------------------------------------------------------------------------
 
 
-def make_worker() -> Worker:
-    """The queue's worker, which is given one job at a time."""
+def make_worker(lane: str = "*") -> Worker:
+    """The queue's worker, which is given one job of the lane at a time; of all lanes with `*`."""
     return Worker(
-        queue_names=["*"],
+        queue_names=[lane],
         interval=0,
         batch=True,
         backend_name="default",
@@ -207,10 +210,16 @@ def make_worker() -> Worker:
 def run_due(worker: Worker) -> bool:
     """Run a job that is due; False if none is. Raises django.db.Error if the queue cannot be read now."""
     recover()
-    if not DBTaskResult.objects.ready().exists():  # the worker itself locks all of SQLite to look
+    if not is_due(worker):  # the worker itself locks all of SQLite to look
         return False
     worker.run()
     return True
+
+
+def is_due(worker: Worker) -> bool:
+    """Whether a job of the worker's lane is due."""
+    due = DBTaskResult.objects.ready()
+    return bool((due if worker.process_all_queues else due.filter(queue_name__in=worker.queue_names)).exists())
 
 
 def recover() -> int:

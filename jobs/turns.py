@@ -1,4 +1,4 @@
-"""What a worker does again and again between two jobs, such as to look for what is due.
+"""What a worker does again and again beside its jobs, such as to look for what is due.
 
 Each worker does it, so the work itself has to see to it that two do not do the same.
 """
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Turn:
-    """Work that is due every so many seconds; it ends soon, as jobs wait for it."""
+    """Work that is due every so many seconds; it ends soon, as the others wait for it."""
 
     work: Callable[[], None]
     seconds: float

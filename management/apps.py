@@ -1,6 +1,7 @@
 """The app of device management."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ManagementConfig(AppConfig):
@@ -10,10 +11,11 @@ class ManagementConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.tracking import track
-        from jobs import turns
+        from jobs import lanes, turns
         from management import expiry
-        from management.models import Endpoint
+        from management.models import LANE, Endpoint
 
         told = ("group", "driver", "base_url", "mac", "tls_policy", "tls_ca", "tls_fingerprint", "allow_http")
         track(Endpoint, *told)
+        lanes.register(LANE, at_once=settings.MANAGEMENT_AT_ONCE)
         turns.register(expiry.turn, seconds=3600)

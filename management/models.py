@@ -28,6 +28,9 @@ class TlsCheck(models.TextChoices):
     NONE = "none", "Not at all"
 
 
+LANE = "devices"  # of jobs, in which operations are done
+
+
 class EndpointQuerySet(ScopedQuerySet["Endpoint"]):
     """Endpoints; each is in the scope of its group."""
 

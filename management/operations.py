@@ -19,7 +19,7 @@ from management import certification, secrets, worker
 from management.drivers import documented
 from management.drivers.base import VERBS, Argument, DeviceError, Kind, Support
 from management.drivers.catalogue import DRIVERS
-from management.models import UNFINISHED, Endpoint, Operation, OperationState
+from management.models import LANE, UNFINISHED, Endpoint, Operation, OperationState
 from management.pem import normal
 from management.redaction import HIDDEN
 from redirect.errors import ApiError, Conflict, bad_attribute
@@ -176,7 +176,7 @@ def _enqueue(endpoint: Endpoint, user: User) -> None:
     """See to it that a job does the endpoint's operations."""
     if endpoint.job is None or endpoint.job.is_finished:
         owner = user if user.pk else None  # an API key acts as a user that no table has
-        endpoint.job = runner.enqueue(worker.run, owner, attempts=ATTEMPTS, endpoint=endpoint.pk)
+        endpoint.job = runner.enqueue(worker.run, owner, attempts=ATTEMPTS, lane=LANE, endpoint=endpoint.pk)
         endpoint.save(update_fields=["job"])
 
 

@@ -158,6 +158,8 @@ CLAIM_FOREIGN_ALERT = number("CLAIM_FOREIGN_ALERT", 50)
 MANAGEMENT_NETWORKS = networks("MANAGEMENT_NETWORKS")
 MANAGEMENT_PORTS = ports("MANAGEMENT_PORTS", "80,443")
 MANAGEMENT_LOOPBACK = flag("MANAGEMENT_LOOPBACK", default=False)
+# How many devices the operations of one worker ask at once: each may take minutes to answer.
+MANAGEMENT_AT_ONCE = number("MANAGEMENT_AT_ONCE", 8, least=1)
 # Where devices reach this service with files that they push.
 MANAGEMENT_RECEIVER = https_address("MANAGEMENT_RECEIVER", or_http=MANAGEMENT_LOOPBACK)
 # Whether raw calls may also control calls, and read what is a person's own.

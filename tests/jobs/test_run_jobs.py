@@ -13,16 +13,27 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
+from pytest_django.fixtures import Settings
 
-from accounts.models import Group
+from accounts.models import Group, GroupType
 from jobs import progress, runner
 from jobs.models import Job, JobState
+from management.models import LANE
+from tests.conftest import make_webhook
 from tests.jobs import works
+from webhooks.models import Delivery
 
 # Each starts processes, which a busy machine may take a minute to start.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 PATIENCE = 250  # seconds
 
+HURRIED = """
+import sys
+from jobs import lanes
+from redirect.command_line import manage
+lanes.LAST = 0.5
+manage(sys.argv)
+"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,14 +50,16 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts a worker; all are gone when the test ends."""
     workers: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, sqlite_timeout: int = 60, **options: Any) -> "subprocess.Popen[bytes]":
+    def start(
+        *arguments: str, sqlite_timeout: int = 60, hurried: bool = False, **options: Any
+    ) -> "subprocess.Popen[bytes]":
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": address(),
             "TEST_SQLITE_TIMEOUT": str(sqlite_timeout),
         }
-        command = [sys.executable, "manage.py", "run_jobs", *arguments]
+        command = [sys.executable, *(["-c", HURRIED] if hurried else ["manage.py"]), "run_jobs", *arguments]
         workers.append(subprocess.Popen(command, cwd=ROOT, env=environment, **options))
         return workers[-1]
 
@@ -73,6 +86,10 @@ def one_turn(start: Any) -> None:
 def age(job: Job) -> None:
     """A minute without a sign."""
     Job.objects.filter(pk=job.pk).update(heartbeat=timezone.now() - 2 * runner.SILENT_AT_MOST)
+
+
+def now(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)
 
 
 def arrived(folder: Path, attempt: int) -> None:
@@ -129,6 +146,31 @@ def test_two_workers_do_each_job_once(start: Any) -> None:
     for worker in workers:
         worker.stdin.close()  # no signal: one of them may have done all while the other still starts
         assert worker.wait(PATIENCE) == 0
+
+
+def test_no_lane_waits_for_another(start: Any, tmp_path: Path, settings: Settings) -> None:
+    """Devices that do not answer hold up neither an import nor a mail, nor more of their own kind than so many."""
+    for number in range(settings.MANAGEMENT_AT_ONCE + 1):
+        runner.enqueue(works.wait, None, lane=LANE, folder=str(tmp_path))
+    start()
+    until(lambda: len(list(tmp_path.glob("begun-*"))) == settings.MANAGEMENT_AT_ONCE)
+    other, stuck = runner.enqueue(works.nothing, None), runner.enqueue(works.wait, None, folder=str(tmp_path))
+    until(lambda: now(other).state == JobState.DONE)
+    until(lambda: now(stuck).state == JobState.RUNNING)
+    make_webhook(Group.objects.create(name="Acme", group_type=GroupType.RESELLER))
+    until(lambda: Delivery.objects.get().attempts)
+    assert Job.objects.filter(lane=LANE, state=JobState.WAITING).count() == 1
+    (tmp_path / "go").touch()
+    until(lambda: not Job.objects.exclude(state=JobState.DONE).exists())
+
+
+def test_a_worker_that_is_told_to_stop_waits_for_no_device_for_long(start: Any, tmp_path: Path) -> None:
+    job = runner.enqueue(works.wait, None, lane=LANE, folder=str(tmp_path))
+    worker = start(hurried=True)
+    until((tmp_path / f"begun-{job.pk}").exists)
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    assert now(job).state == JobState.RUNNING, "as if it had been killed"
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_job(start: Any, tmp_path: Path) -> None:

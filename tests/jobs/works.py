@@ -65,5 +65,12 @@ def break_down(job: Job) -> None:
     raise ZeroDivisionError
 
 
+def wait(job: Job) -> None:
+    """Until there is a file, outside of any transaction, as for the answer of a device."""
+    Path(job.payload["folder"], f"begun-{job.pk}").touch()
+    while not Path(job.payload["folder"], "go").exists():
+        time.sleep(0.02)
+
+
 def nothing(job: Job) -> None:
     """Nothing to do."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
@@ -49,10 +50,21 @@ def test_where_the_priority_may_not_be_changed_the_work_is_done(monkeypatch: pyt
         commands.let_phones_come_first(name)
 
 
-@pytest.mark.parametrize("unit", ["jobs", "housekeeping"])
-def test_a_unit_of_systemd_sets_the_priority_that_its_process_may_not(unit: str) -> None:
-    lines = (ROOT / f"deploy/systemd/phone-redirect-{unit}.service").read_text().splitlines()
-    assert {f"Nice={commands.NICENESS}", "CPUSchedulingPolicy=batch"} <= set(lines)
+@pytest.mark.parametrize(
+    ("unit", "weight"), [("jobs", "10"), ("housekeeping", "10"), ("refresh", "idle"), ("@", None)]
+)
+def test_a_unit_of_systemd_comes_after_the_service(unit: str, weight: str | None) -> None:
+    """The priority of a process counts within its unit alone."""
+    name = f"phone-redirect{unit if unit == '@' else f'-{unit}'}.service"
+    lines = (ROOT / "deploy/systemd" / name).read_text().splitlines()
+    said = [line for line in lines if line.startswith(("CPUWeight=", "Nice=", "CPUSchedulingPolicy="))]
+    assert said == ([f"CPUWeight={weight}"] if weight else [])
+
+
+@pytest.mark.parametrize(("container", "shares"), [("jobs", 102), ("housekeeping", 102), ("phones", None)])
+def test_a_container_comes_after_the_service(container: str, shares: int | None) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert services[container].get("cpu_shares") == shares
 
 
 def test_the_commands_exist() -> None:

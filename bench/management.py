@@ -1,7 +1,8 @@
 """What a refresh of all endpoints costs phones: their p99 beside `manage.py refresh_endpoints`, and alone.
 
 The devices are simulated ones of tools/simulate that take their time for each answer. They stand for other
-machines and yet share this one's processors: they run when nothing else does.
+machines and yet share this one's processors: they run when nothing else does. The refresh does, too, by its unit
+(deploy/systemd/phone-redirect-refresh.service).
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -24,6 +25,7 @@ from bench.storm import Storm
 from rig import HOST, ROOT
 from rig.processes import end
 from rig.service import manage
+from rig.units import unit
 
 ENDPOINTS = 1_000
 DELAY = 0.05  # seconds before each answer of a device
@@ -56,13 +58,18 @@ def measure(data: Data, rounds: int, progress: "tqdm[Any]") -> dict[str, list[fl
     }
     manage(variables, "migrate", "management", "--verbosity", "0")
     try:
-        with _devices() as addresses, running(SERVICE, data.url) as on:
+        with (
+            unit("devices", "idle") as elsewhere,
+            unit("refresh", "idle") as within,
+            _devices(elsewhere) as addresses,
+            running(SERVICE, data.url) as on,
+        ):
             manage(variables, "shell", "-c", ENROL.format(addresses=addresses))
             Storm(data, 2, progress).warm_up(on)
             took = 0.0
             for number in range(rounds + 1):
                 alone = p99_for(took, data, on) if number % 2 else 0.0
-                beside, took = _beside(data, on, variables)
+                beside, took = _beside(data, on, variables, within)
                 progress.update()
                 alone = alone or p99_for(took, data, on)
                 progress.update()
@@ -76,12 +83,12 @@ def measure(data: Data, rounds: int, progress: "tqdm[Any]") -> dict[str, list[fl
     return figures
 
 
-def _beside(data: Data, on: Running, variables: dict[str, str]) -> tuple[float, float]:
+def _beside(data: Data, on: Running, variables: dict[str, str], within: Sequence[str]) -> tuple[float, float]:
     """The p99 of phones in ms while all devices are asked, and how many seconds that took."""
     with (FILES / "refresh.log").open("w+") as log:
         began = time.monotonic()
         command = subprocess.Popen(
-            [sys.executable, "manage.py", "refresh_endpoints"],
+            [*within, sys.executable, "manage.py", "refresh_endpoints"],
             cwd=ROOT,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
@@ -97,10 +104,10 @@ def _beside(data: Data, on: Running, variables: dict[str, str]) -> tuple[float, 
 
 
 @contextlib.contextmanager
-def _devices() -> Iterator[list[str]]:
+def _devices(within: Sequence[str]) -> Iterator[list[str]]:
     """The addresses of simulated devices that answer while the block runs."""
     simulated = subprocess.Popen(
-        ["chrt", "--idle", "0", sys.executable, *DEVICES],
+        [*within, sys.executable, *DEVICES],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -9,17 +9,18 @@ import os
 NICENESS = 10
 BACKGROUND = ("run_jobs", "housekeeping", "import_devices", "refresh_endpoints", "backup", "check_counters")
 IDLE = ("refresh_endpoints",)
-"""What runs while a processor has nothing else to do, and hardly at all on a machine that is never at rest: only what
-holds nothing that a request may wait for can be that. On SQLite no command is, as each write keeps all others waiting.
+"""What runs while a processor has nothing else to do, and hardly at all on a machine that is never at rest: only
+what holds nothing that a request may wait for can be that. On SQLite no command is, as each write keeps all others
+waiting.
 """
 
 
 def let_phones_come_first(command: str) -> None:
     """Give this process a lower priority than the service has, if the command of manage.py is one of BACKGROUND.
 
-    It counts within a unit of systemd, a container or a session (sched(7), "The autogroup feature"). So deploy/systemd
-    and docker-compose.yml say the same of the whole; units forbid it to the process, which then stays as it is.
-    The settings must be named in the environment (DJANGO_SETTINGS_MODULE).
+    It counts within a unit of systemd, a container or a session (sched(7), "The autogroup feature"). So
+    deploy/systemd and docker-compose.yml say the same of the whole; units forbid it to the process, which then
+    stays as it is. The settings must be named in the environment (DJANGO_SETTINGS_MODULE).
     """
     if command not in BACKGROUND:
         return

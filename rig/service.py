@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,11 +74,13 @@ def launch(variables: Mapping[str, str], port: int, log: Path, folder: Path = RO
 
 
 @contextlib.contextmanager
-def jobs(variables: Mapping[str, str], log: Path, folder: Path = ROOT) -> "Iterator[subprocess.Popen[bytes]]":
-    """`manage.py run_jobs` at work while the block runs."""
+def jobs(
+    variables: Mapping[str, str], log: Path, folder: Path = ROOT, within: Sequence[str] = ()
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """`manage.py run_jobs` at work while the block runs; `within` a unit (rig/units.py)."""
     with log.open("ab") as output:
         worker = subprocess.Popen(
-            [python_of(folder), "manage.py", "run_jobs"],
+            [*within, python_of(folder), "manage.py", "run_jobs"],
             cwd=folder,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,

@@ -150,7 +150,7 @@ def test_two_workers_do_each_job_once(start: Any) -> None:
 
 def test_no_lane_waits_for_another(start: Any, tmp_path: Path, settings: Settings) -> None:
     """Devices that do not answer hold up neither an import nor a mail, nor more of their own kind than so many."""
-    for number in range(settings.MANAGEMENT_AT_ONCE + 1):
+    for _ in range(settings.MANAGEMENT_AT_ONCE + 1):
         runner.enqueue(works.wait, None, lane=LANE, folder=str(tmp_path))
     start()
     until(lambda: len(list(tmp_path.glob("begun-*"))) == settings.MANAGEMENT_AT_ONCE)

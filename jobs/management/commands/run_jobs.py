@@ -23,7 +23,7 @@ PAUSE = 0.5  # seconds between two looks into the queue
 
 
 class Command(BaseCommand):
-    """Runs jobs until it is told to stop: each lane and the turns by themselves, so that none waits for another."""
+    """Runs jobs until it is told to stop: each lane and the turns by themselves; none waits for another."""
 
     help = (
         "Run imports and other work that outlasts a request, until SIGTERM or Ctrl-C; what runs then is finished"

@@ -274,7 +274,7 @@ class EndpointView(DetailView):
             told["secret"] = [HIDDEN, HIDDEN]
             row.credential.secret = secrets.encrypt(login["password"].encode())
             row.credential.changed_at = timezone.now()
-        super().change(row, changes | {"seen_mac": "", "login_refused": False})
+        super().change(row, changes | endpoints.forgotten(row, changes))
         if told:
             row.credential.save()
             recording.record(Event.CHANGED, row, told)

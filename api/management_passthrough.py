@@ -42,4 +42,4 @@ class PassthroughView(EndpointActionView):
         For Administrators. An operation like others, in its order; its result has `status`, `contentType` and
         `body`, in which secrets are hidden. 403 for what the allow list of the driver does not let through.
         """
-        return self.ask(id, "passthrough", self.read_body())
+        return self.ask(id, "passthrough", self.read_body(), within="")

@@ -50,14 +50,30 @@ def check_subject(group_id: int, values: dict[str, Any], *, pk: int = 0) -> None
         raise Conflict("The device has an endpoint already.")
 
 
+def forgotten(row: Endpoint, values: dict[str, Any]) -> dict[str, Any]:
+    """What is no longer known of an endpoint with these values: what the old device said, if it is another one."""
+    is_same = row.mac == (values.get("mac") or "") and row.location_id == values.get("location_id")
+    gone = {} if is_same else {"summary": None, "refreshed_at": None}
+    return {"seen_mac": "", "login_refused": False, **gone}
+
+
 def checked_base_url(url: str) -> str:
     """The URL without a slash at its end; raises AddressRefused, or ValueError with a sentence."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(
+            "The host is neither a name nor an address; an IPv6 address stands in brackets."
+        ) from error
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("The port must be a number from 1 to 65535.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("Must begin with http:// or https:// and a host.")
     if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url:
         raise ValueError("Must have neither user nor path.")
     if not url.isascii() or any(c.isspace() for c in url):
         raise ValueError("Must be ASCII without blanks.")
-    worker.rules().check_text(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    worker.rules().check_text(parts.hostname, (443 if parts.scheme == "https" else 80) if port is None else port)
     return url.rstrip("/")

@@ -22,7 +22,7 @@ from management.drivers.catalogue import DRIVERS
 from management.models import LANE, UNFINISHED, Endpoint, Operation, OperationState
 from management.pem import normal
 from management.redaction import HIDDEN
-from redirect.errors import ApiError, Conflict, bad_attribute
+from redirect.errors import ApiError, Conflict, FieldError, bad_attribute
 
 ATTEMPTS = 10_000  # of the job, which also waits for busy devices; each operation has limits of its own
 WAITING_AT_MOST = 1000  # operations of one endpoint
@@ -47,8 +47,11 @@ STATUS_OF = {
 }
 
 
-def check(endpoint: Endpoint, verb: str, arguments: Mapping[str, Any]) -> None:
-    """Raises ApiError if the endpoint's driver does not have the verb (501), or not with these arguments (400)."""
+def check(endpoint: Endpoint, verb: str, arguments: Mapping[str, Any], *, within: str = "arguments.") -> None:
+    """Raises ApiError if the endpoint's driver does not have the verb (501), or not with these arguments (400).
+
+    `within` is where the request has the arguments, for the names of the attributes at fault.
+    """
     capability = DRIVERS[endpoint.driver].capabilities.get(verb)
     if capability is None:
         raise bad_attribute("verb", f"Unknown; known are {', '.join(VERBS)}.")
@@ -57,14 +60,14 @@ def check(endpoint: Endpoint, verb: str, arguments: Mapping[str, Any]) -> None:
     for name in arguments:
         if name not in capability.arguments:
             known = ", ".join(capability.arguments) or "none"
-            raise bad_attribute(f"arguments.{name[:100]}", f"Unknown argument; known are {known}.")
+            raise bad_attribute(f"{within}{name[:100]}", f"Unknown argument; known are {known}.")
     for name, argument in capability.arguments.items():
         if name in arguments:
-            _check_argument(f"arguments.{name}", argument, arguments[name])
+            _check_argument(f"{within}{name}", argument, arguments[name])
         elif argument.required:
-            raise bad_attribute(f"arguments.{name}", "This argument is required.")
-    macs = [("arguments.mac", arguments["mac"])] if "mac" in arguments else []
-    macs += [(f"arguments.macs[{place}]", text) for place, text in enumerate(arguments.get("macs", ()))]
+            raise bad_attribute(f"{within}{name}", "This argument is required.")
+    macs = [(f"{within}mac", arguments["mac"])] if "mac" in arguments else []
+    macs += [(f"{within}macs[{place}]", text) for place, text in enumerate(arguments.get("macs", ()))]
     for path, text in macs:
         try:
             parsed = mac.parse(text)
@@ -77,7 +80,7 @@ def check(endpoint: Endpoint, verb: str, arguments: Mapping[str, Any]) -> None:
     try:
         DRIVERS[endpoint.driver].check(verb, arguments)
     except DeviceError as error:
-        raise api_error(error) from error
+        raise api_error(error, within) from error
 
 
 def _check_passthrough(endpoint: Endpoint, method: str, path: str) -> None:
@@ -93,10 +96,12 @@ def _check_passthrough(endpoint: Endpoint, method: str, path: str) -> None:
         )
 
 
-def api_error(error: DeviceError) -> ApiError:
+def api_error(error: DeviceError, within: str = "") -> ApiError:
     """How a device's error is answered, where it was asked within the request."""
     headers = {"Retry-After": "15"} if error.kind is Kind.BUSY else None
-    return ApiError(STATUS_OF.get(error.kind, 502), str(error), headers=headers, kind=error.kind.value)
+    errors = [FieldError(f"{within}{error.argument}", str(error))] if error.argument else []
+    status = STATUS_OF.get(error.kind, 502)
+    return ApiError(status, str(error), errors=errors, headers=headers, kind=error.kind.value)
 
 
 def _check_argument(path: str, argument: Argument, value: Any) -> None:
@@ -130,9 +135,12 @@ def _check_entries(path: str, argument: Argument, value: dict[str, Any] | list[A
         raise bad_attribute(path, f"Must have {argument.most:,} entries at most.")
     if argument.required and not value:
         raise bad_attribute(path, "Must not be empty.")
-    texts = [*value, *value.values()] if isinstance(value, dict) else value
-    if not all(isinstance(text, str) and len(text) <= MOST_OF_ENTRY for text in texts):
-        raise bad_attribute(path, f"All entries must be strings of {MOST_OF_ENTRY:,} characters at most.")
+    if not all(len(name) <= MOST_OF_ENTRY for name in value if isinstance(name, str)):
+        raise bad_attribute(path, f"An entry must have {MOST_OF_ENTRY:,} characters at most.")
+    for name, text in value.items() if isinstance(value, dict) else enumerate(value):
+        if not isinstance(text, str) or len(text) > MOST_OF_ENTRY:
+            entry = f"`{name[:100]}`" if isinstance(name, str) else f"Entry {name}"
+            raise bad_attribute(path, f"{entry} must be a string of {MOST_OF_ENTRY:,} characters at most.")
     if not all(value):
         raise bad_attribute(path, "An entry must not be empty.")
 

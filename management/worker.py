@@ -163,7 +163,7 @@ def _certify(job: Job, operation: Operation) -> None:
 def _park(job: Job, operation: Operation) -> None:
     """Let those behind it go on until a person brings what is missing."""
     with transaction.atomic():
-        _update(operation, state=OperationState.PARKED, kind="", message="", started_at=None)
+        _update(operation, state=OperationState.PARKED, kind="", message="")
         runner.fence(job, done=job.done)
 
 

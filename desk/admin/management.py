@@ -151,8 +151,9 @@ class EndpointAdmin(TableAdmin):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """With the login, and what is told of it. What the device itself said counts as unknown afterwards."""
+        before = Endpoint.objects.get(pk=obj.pk) if change else Endpoint()
         super().save_model(request, obj, form, change)
-        Endpoint.objects.filter(pk=obj.pk).update(seen_mac="", login_refused=False)
+        Endpoint.objects.filter(pk=obj.pk).update(**endpoints.forgotten(before, vars(obj)))
         user_name, password = form.cleaned_data["user_name"], form.cleaned_data["password"]
         login = Credential.objects.filter(endpoint=obj).first() or Credential(endpoint=obj)
         told: dict[str, list[Any]] = {}

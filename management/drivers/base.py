@@ -35,12 +35,14 @@ class Kind(StrEnum):
 class DeviceError(Exception):
     """Something failed at a device. ``str()`` is a sentence; `status` what it answered, if it did.
 
-    `sent`: a write has left, and what became of it is not known.
+    `sent`: a write has left, and what became of it is not known. `argument`: the name of that which is at fault.
     """
 
-    def __init__(self, kind: Kind, message: str, *, status: int | None = None, sent: bool = False) -> None:
+    def __init__(
+        self, kind: Kind, message: str, *, status: int | None = None, sent: bool = False, argument: str = ""
+    ) -> None:
         super().__init__(message)
-        self.kind, self.status, self.sent = kind, status, sent
+        self.kind, self.status, self.sent, self.argument = kind, status, sent, argument
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ class Driver:
 
     @classmethod
     def check(cls, verb: str, arguments: Mapping[str, Any]) -> None:
-        """Raises DeviceError if the arguments, each of which is right, go beyond a limit together."""
+        """Raises DeviceError, with the argument, if they, each of which is right, do not go together."""
 
     @classmethod
     def pause_between(cls, verb: str, arguments: Mapping[str, Any]) -> float:

@@ -112,7 +112,7 @@ def _encoded(body: Any) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def check_size(body: Any) -> None:
-    """Raises DeviceError if the phone would answer 413."""
+def check_size(body: Any, argument: str = "") -> None:
+    """Raises DeviceError if the phone would answer 413; `argument` is what the body is made of."""
     if len(_encoded(body)) > MAX_BODY:
-        raise DeviceError(Kind.TOO_LARGE, "The phone takes 20 KB at most in one call.")
+        raise DeviceError(Kind.TOO_LARGE, "The phone takes 20 KB at most in one call.", argument=argument)

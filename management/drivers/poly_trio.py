@@ -33,14 +33,15 @@ class PolyTrio(PolyHttp):
                     Kind.INVALID,
                     f"The phone sets {AT_ONCE} parameters at once. With `batches` more are sent, one batch after "
                     "the other; then the first may be set and a later one refused.",
+                    argument="values",
                 )
             for batch in _batches(list(values)):
-                check_size({"data": {name: values[name] for name in batch}})
+                check_size({"data": {name: values[name] for name in batch}}, "values")
         elif verb == "passthrough" and len(arguments.get("body", "").encode()) > MAX_BODY:
-            raise DeviceError(Kind.TOO_LARGE, "The phone takes 20 KB at most in one call.")
+            raise DeviceError(Kind.TOO_LARGE, "The phone takes 20 KB at most in one call.", argument="body")
         elif verb == "config_get":
             for batch in _batches(arguments["names"]):
-                check_size({"data": list(batch)})
+                check_size({"data": list(batch)}, "names")
 
     @classmethod
     def pause_between(cls, verb: str, arguments: Mapping[str, Any]) -> float:

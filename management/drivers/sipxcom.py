@@ -49,7 +49,8 @@ class Sipxcom(Driver):
         if verb.startswith("settings_"):
             settings_path(**{name: value for name, value in arguments.items() if name != "value"})
         if verb == "registrations" and arguments.get("by", "all") != "all" and not arguments.get("value"):
-            raise DeviceError(Kind.INVALID, "`value` is needed to look for registrations by it.")
+            text = "`value` is needed to look for registrations by it."
+            raise DeviceError(Kind.INVALID, text, argument="value")
 
     # --- How it does ------------------------------------------------------------------------------------------
 
@@ -88,6 +89,7 @@ class Sipxcom(Driver):
     def import_phones(self, model: str, macs: list[str], description: str = "") -> Result:
         """Create a phone, for each MAC that the server does not know; what became of each. In order."""
         outcome: dict[str, str] = {}
+        hint: str | None = None
         for mac in macs:
             if self._knows(mac):
                 outcome[mac] = "known"
@@ -99,10 +101,23 @@ class Sipxcom(Driver):
             except DeviceError as error:
                 if error.sent or error.kind not in (Kind.INVALID, Kind.CONFLICT):
                     raise
-                outcome[mac] = "known" if error.kind is Kind.CONFLICT else f"refused: {error}"
+                if hint is None and error.kind is Kind.INVALID:
+                    hint = self._hint_of_model(model)
+                outcome[mac] = "known" if error.kind is Kind.CONFLICT else f"refused: {error}{hint}"
         counts = {word: sum(told.startswith(word) for told in outcome.values()) for word in
                   ("created", "known", "refused")}  # fmt: skip
         return Result({**counts, "phones": outcome})
+
+    def _hint_of_model(self, model: str) -> str:
+        """What to add to a refusal of phones, if the server does not know their model."""
+        try:
+            listed = self.phone_models().data["models"]
+        except DeviceError:
+            return ""
+        known = {str(each.get("modelId")) for each in listed if isinstance(each, dict)}
+        if model in known or not 0 < len(known) < PAGE:
+            return ""
+        return f" It does not know the model {model}: `phone_models` tells those that it knows."
 
     def update_phone(self, mac: str, model: str = "", description: str | None = None) -> Result:
         """View or modify a phone: PUT"""
@@ -304,10 +319,12 @@ def settings_path(scope: str, path: str = "", **of: str) -> str:
     needed = NEEDED.get(scope, ())
     for name in needed:
         if not of.get(name):
-            raise DeviceError(Kind.INVALID, f"`{name}` is needed for settings of the scope {scope}.")
+            text = f"`{name}` is needed for settings of the scope {scope}."
+            raise DeviceError(Kind.INVALID, text, argument=name)
     for name in of:
         if name not in needed:
-            raise DeviceError(Kind.INVALID, f"`{name}` has no meaning for settings of the scope {scope}.")
+            text = f"`{name}` has no meaning for settings of the scope {scope}."
+            raise DeviceError(Kind.INVALID, text, argument=name)
     parts = {name: _part(_plain(value) if name == "mac" else value) for name, value in of.items()}
     base = {
         "phone": "/phones/{mac}/settings",
@@ -317,6 +334,6 @@ def settings_path(scope: str, path: str = "", **of: str) -> str:
         "gateway_port": "/gateways/{gateway}/port/{port}/settings",
     }.get(scope, f"/{scope}/settings")
     if scope in ("phone", "line") and not path:
-        raise DeviceError(Kind.INVALID, f"`path` is needed for settings of the scope {scope}.")
+        raise DeviceError(Kind.INVALID, f"`path` is needed for settings of the scope {scope}.", argument="path")
     tail = f"/{quote(path.strip('/'), safe='/')}" if path else ""
     return API + base.format(**parts) + tail

@@ -1,5 +1,6 @@
 """The certificate flow: from a key on the device to a certificate that the redirect accepts, whatever dies."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +71,9 @@ def with_local_ca(with_location: Managed, ca: CA, settings: Settings, tmp_path: 
     return with_location
 
 
+DATE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000"
+
+
 def step(operation: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(each for each in operation["steps"] if each["step"] == name)
     return found
@@ -98,6 +102,7 @@ def test_from_a_key_to_a_certificate_that_is_accepted(with_location: Managed, ca
     managed = with_location
     parked = managed.do("certify", companyName="ACL")
     assert (parked["state"], parked["finishedAt"]) == ("parked", None)
+    assert re.fullmatch(DATE, parked["startedAt"])
     request = x509.load_pem_x509_csr(step(parked, "request")["csr"].encode())
     assert request.subject.rfc4514_string() == f"O=ACL,CN={MAC}"
     assert isinstance(request.signature_hash_algorithm, SHA256)
@@ -114,6 +119,8 @@ def test_from_a_key_to_a_certificate_that_is_accepted(with_location: Managed, ca
     assert [(each["step"], each["state"]) for each in done["steps"]] == [
         (name, "done") for name in ("key", "request", "certificate", "install", "trust", "save", "verify")
     ]
+    for dated in (*done["steps"], done["result"]):
+        assert re.fullmatch(DATE, dated["at"])
     assert done["result"]["outcome"] == "Redirected"
     assert done["result"]["url"] == "https://pbx.example/cfg/"
     assert writes(managed) == WRITES

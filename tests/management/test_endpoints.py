@@ -7,7 +7,7 @@ import pytest
 from audit.models import Entry
 from management.models import Endpoint, Operation
 from tests.certificates import key_pem, make_ca, pem
-from tests.conftest import Cast
+from tests.conftest import Cast, make_device
 from tests.management.conftest import Managed
 
 KEY = "PRIVATE KEY"
@@ -65,6 +65,31 @@ def test_what_is_never_null_is_refused_as_null(managed: Managed, name: str):
     shown = managed.administrator.get(managed.path).json()
     answer = managed.administrator.put(managed.path, shown | {name: None})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, name)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://127.0.0.1:-1", "The port must be a number from 1 to 65535."),
+        ("http://127.0.0.1:http", "The port must be a number from 1 to 65535."),
+        ("http://127.0.0.1:70000", "The port must be a number from 1 to 65535."),
+        ("http://127.0.0.1:0", "Port 0 is not one of MANAGEMENT_PORTS."),
+        ("http://[::1", "The host is neither a name nor an address; an IPv6 address stands in brackets."),
+    ],
+)
+def test_an_address_that_is_none(managed: Managed, url: str, told: str):
+    shown = managed.administrator.get(managed.path).json()
+    answer = managed.administrator.put(managed.path, shown | {"baseUrl": url, "password": "a long one"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "baseUrl", "description": told}]
+
+
+def test_what_another_device_said_is_forgotten(managed: Managed, cast: Cast):
+    assert managed.do("probe")["state"] == "done"
+    assert sent_back(managed)["refreshedAt"] is not None  # the same device
+    other = make_device(cast.provider)
+    assert sent_back(managed, mac=other.mac)["refreshedAt"] is None
+    assert managed.monitor.get(f"{managed.path}/summary").status_code == 204
 
 
 # --- Certificates alone ----------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_more_than_twenty_names_are_asked_in_batches(managed_trio: Managed):
 def test_more_than_twenty_are_set_only_in_batches(managed_trio: Managed):
     values = {f"softkey.{number}.label": str(number) for number in range(1, 26)}
     refused = managed_trio.ask("config_set", 400, values=values).json()
-    assert refused["kind"] == "invalid"
+    assert (refused["kind"], refused["errors"][0]["field"]) == ("invalid", "arguments.values")
     assert managed_trio.phone.journal == []
     assert done(managed_trio.do("config_set", values=values, batches=True)) == {"set": 25}
     assert managed_trio.phone.config.layers["Local"] == values
@@ -168,7 +168,8 @@ def test_more_than_twenty_are_set_only_in_batches(managed_trio: Managed):
 
 def test_twenty_kilobytes_are_checked_before_anything_is_sent(managed_trio: Managed):
     values = {f"softkey.{number}.label": "x" * 2000 for number in range(1, 12)}
-    assert managed_trio.ask("config_set", 413, values=values).json()["kind"] == "too_large"
+    refused = managed_trio.ask("config_set", 413, values=values).json()
+    assert (refused["kind"], refused["errors"][0]["field"]) == ("too_large", "arguments.values")
     assert managed_trio.phone.journal == []
 
 
@@ -186,6 +187,18 @@ def test_twenty_kilobytes_are_checked_before_anything_is_sent(managed_trio: Mana
 )
 def test_bad_arguments_are_named(managed_trio: Managed, verb: str, arguments: dict[str, Any], path: str):
     assert managed_trio.ask(verb, 400, **arguments).json()["errors"][0]["field"] == path
+
+
+def test_an_entry_that_is_too_long_is_named_with_the_limit(managed_trio: Managed):
+    [error] = managed_trio.ask("config_set", 400, values={"a": "1", "up.b": "x" * 21_000}).json()["errors"]
+    assert error["description"] == "`up.b` must be a string of 20,000 characters at most."
+
+
+def test_what_is_wrong_with_a_raw_call_is_named_as_it_was_sent(managed_trio: Managed):
+    raw = {"method": "GET", "path": "/api/v1/mgmt/device/info"}
+    for more, field in (({"query": {"a": 5}}, "query"), ({"body": "é" * 11_000}, "body")):
+        answer = managed_trio.administrator.post(f"{managed_trio.path}/passthrough", raw | more)
+        assert [error["field"] for error in answer.json()["errors"]] == [field], answer.content
 
 
 @pytest.mark.parametrize(("fault", "state"), [("drop-after", "done"), ("drop-before", "failed")])

@@ -109,17 +109,19 @@ def test_no_password_of_a_line_is_shown(pbx: Managed):
 @pytest.mark.parametrize(
     ("verb", "arguments", "description"),
     [
-        ("settings_get", {"scope": "phone", "path": "a"}, "`mac` is needed"),
-        ("settings_get", {"scope": "phone", "mac": MAC}, "`path` is needed"),
-        ("settings_get", {"scope": "dns", "mac": MAC}, "`mac` has no meaning"),
-        ("settings_get", {"scope": "world"}, "Must be one of"),
-        ("registrations", {"by": "ip"}, "`value` is needed"),
-        ("find_phone", {"mac": "no mac"}, "arguments.mac"),
-        ("import_phones", {"model": "snom320", "macs": ["x"]}, "arguments.macs[0]"),
+        ("settings_get", {"scope": "phone"}, "mac: `mac` is needed"),
+        ("settings_get", {"scope": "phone", "path": "a"}, "mac: `mac` is needed"),
+        ("settings_get", {"scope": "phone", "mac": MAC}, "path: `path` is needed"),
+        ("settings_get", {"scope": "dns", "mac": MAC}, "mac: `mac` has no meaning"),
+        ("settings_get", {"scope": "world"}, "scope: Must be one of"),
+        ("registrations", {"by": "user"}, "value: `value` is needed"),
+        ("find_phone", {"mac": "no mac"}, "mac: Expected a MAC"),
+        ("import_phones", {"model": "snom320", "macs": ["x"]}, "macs[0]: Expected a MAC"),
     ],
 )
 def test_bad_arguments_are_named(pbx: Managed, verb: str, arguments: dict[str, Any], description: str):
-    assert description in pbx.ask(verb, 400, **arguments).json()["description"]
+    [error] = pbx.ask(verb, 400, **arguments).json()["errors"]
+    assert f"{error['field']}: {error['description']}".startswith(f"arguments.{description}")
     assert sent(pbx) == []
 
 
@@ -155,7 +157,11 @@ def test_all_devices_of_the_location_are_imported(pbx: Managed):
 
 def test_a_model_that_the_server_does_not_know(pbx: Managed):
     result = done(pbx.do("import_phones", model="typewriter", macs=["0004F2000001"]))
-    assert (result["refused"], result["phones"]["0004F2000001"]) == (1, "refused: The server answers 400.")
+    assert (result["refused"], result["phones"]["0004F2000001"]) == (
+        1,
+        "refused: The server answers 400. It does not know the model typewriter: `phone_models` tells those that "
+        "it knows.",
+    )
 
 
 def test_a_location_without_devices(pbx: Managed):

@@ -75,6 +75,8 @@ def ports(name: str, default: str) -> list[tuple[int, int]]:
             dash and not last
         ):
             raise ImproperlyConfigured(f"{name}: {entry} must be a port, or two joined by a dash.")
+        if int(last or first) < int(first):
+            raise ImproperlyConfigured(f"{name}: {entry} must begin with the lower of the two ports.")
         found.append((int(first), int(last or first)))
     return found
 

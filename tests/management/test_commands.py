@@ -5,11 +5,13 @@ import io
 import signal
 import threading
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,6 +22,7 @@ from management.drivers.base import DeviceError, Kind, Result
 from management.drivers.poly_trio import PolyTrio
 from management.management.commands import refresh_endpoints
 from management.models import Artefact, Credential, Operation
+from tests.certificates import make_ca, pem
 from tests.conftest import Cast, make_device, make_endpoint
 from tests.management.conftest import PASSWORD_OF_DEVICE, Managed, manage
 from tests.simulators.mediant import Mediant
@@ -167,6 +170,45 @@ def test_ctrl_c_keeps_what_was_answered_and_waits_for_no_device(
     phone.refresh_from_db()
     third.refresh_from_db()
     assert (phone.leased_by, phone.summary, third.summary) == ("", None, None)
+
+
+# --- What manage.py check refuses ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("", ""),
+        ("https://redirect.example", ""),
+        ("https://[::1]:8443", ""),
+        ("https://other.example", "The host of MANAGEMENT_RECEIVER (https://other.example) is not one of ALLOWED"),
+        ("https://", "The host of MANAGEMENT_RECEIVER (https://) is not one of ALLOWED_HOSTS"),
+    ],
+)
+def test_the_receiver_is_one_of_the_hosts(settings: Settings, url: str, complaint: str):
+    settings.ALLOWED_HOSTS, settings.MANAGEMENT_RECEIVER = ["redirect.example", "[::1]"], url
+    assert checked(complaint)
+
+
+def test_the_certificate_of_the_ca_can_be_read(settings: Settings, tmp_path: Path):
+    file = tmp_path / "ca.pem"
+    settings.MANAGEMENT_CA_CERTIFICATE = str(file)
+    assert checked("No such file or directory")
+    file.write_text("no certificate")
+    assert checked("it holds no certificate as PEM")
+    file.write_text(pem(make_ca("CA").certificate))
+    assert checked("")
+    settings.MANAGEMENT_CA_CERTIFICATE = str(tmp_path)
+    assert checked("Is a directory")
+
+
+def checked(complaint: str) -> bool:
+    """Whether `manage.py check` says this, or nothing if there is nothing to say."""
+    try:
+        call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
+    except SystemCheckError as error:
+        return bool(complaint) and complaint in str(error)
+    return not complaint
 
 
 # --- What goes -------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def test_commands_say_what_to_set(name: str):
         ({"MANAGEMENT_NETWORKS": "10.0.0.1/8"}, "MANAGEMENT_NETWORKS: 10.0.0.1/8 has host bits set"),
         ({"MANAGEMENT_PORTS": "80,http"}, "MANAGEMENT_PORTS: http must be a port"),
         ({"MANAGEMENT_PORTS": "8000-"}, "MANAGEMENT_PORTS: 8000- must be a port"),
+        ({"MANAGEMENT_PORTS": "9000-8000"}, "MANAGEMENT_PORTS: 9000-8000 must begin with the lower"),
+        ({"WEBHOOK_PORTS": "80,9000-8000"}, "WEBHOOK_PORTS: 9000-8000 must begin with the lower"),
         ({"MANAGEMENT_LOOPBACK": "perhaps"}, "MANAGEMENT_LOOPBACK=perhaps must be on or off"),
     ],
 )

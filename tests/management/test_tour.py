@@ -27,13 +27,13 @@ def steps() -> Iterator[tuple[str, str, str]]:
     """Method, path and body of each printed request; `simulate` where the device is started."""
     page = (ROOT / "docs" / "management.md").read_text()
     tour = page[page.index("## The tour") :]
-    for kind, block in re.findall(r"```(http)?\n(.*?)```", tour, re.DOTALL):
-        if kind:
+    for kind, block in re.findall(r"```(http|sh)?\n(.*?)```", tour, re.DOTALL):
+        if kind == "http":
             first, _, body = block.strip().partition("\n")
             method, _, path = first.partition(" ")
             yield method, path, body
         else:
-            yield "simulate", "", block
+            yield "boot" if kind else "simulate", "", block
 
 
 @pytest.fixture
@@ -57,13 +57,16 @@ def test_tour(transactional_db: None, cast: Cast, device: Served, live_server: L
             assert f"--mac {MAC}" in body
             assert boot(device.device, live_server.url) == (404, None)
             continue
+        if method == "boot":
+            assert "/devices/0/boot" in body  # test_simulate.py sends it
+            continue
         path, body = filled(path, holes), filled(body, holes)
         sent = json.loads(body) if body else None
         answer = api.get(path) if method == "GET" else api.post(path, sent)
         assert answer.status_code in (200, 201, 202), (path, answer.content)
         run_due_jobs()
         remember(path, answer.json(), holes, ca)
-    assert seen == ["POST", "POST", "simulate", "POST", "POST", "GET", "POST", "GET", "POST", "GET"]
+    assert seen == ["POST", "POST", "simulate", "POST", "POST", "GET", "POST", "GET", "POST", "GET", "boot"]
     assert holes["last"]["state"] == "done"
     assert holes["last"]["result"]["url"] == f"https://pbx.example/{MAC}.ini"
 

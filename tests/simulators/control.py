@@ -4,6 +4,7 @@ GET  /                          {"devices": [{"number", "url", "kind"}]}
 GET  /devices/0/state           what the device shows; POST the same to change it
 GET  /devices/0/journal         the requests; DELETE empties it
 GET  /devices/0/faults          POST {"kind", "method", "path", "times", "seconds"}; DELETE takes all away
+POST /devices/0/boot            {"service": URL, "ca": FILE}: the device asks the redirect service again
 POST /devices/0/clock           {"advance": seconds}
 POST /devices/0/listener        {"open": false}: connections are refused
 GET  /certificate               the CA of the devices' HTTPS, as PEM
@@ -14,8 +15,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
+from tests.simulators.boot import boot
 from tests.simulators.device import Answer, Device, Fault, Refusal, Request, as_json, described
+from tests.simulators.mediant import Mediant
+from tests.simulators.poly import PolyTrio
 from tests.simulators.server import Listener, Served, handler_of
+
+THERE = (
+    "GET /, GET /certificate, GET and POST /devices/0/state, GET and DELETE /devices/0/journal, "
+    "GET, POST and DELETE /devices/0/faults, POST /devices/0/boot, POST /devices/0/clock, "
+    "POST /devices/0/listener."
+)
 
 
 class Control(Device):
@@ -46,7 +56,7 @@ class Control(Device):
 
     def _respond(self, request: Request) -> Answer:
         words = request.path.strip("/").split("/")
-        if words == [""]:
+        if words == [""] and request.method == "GET":
             listed = [
                 {"number": number, "url": served.url, "kind": type(served.device).__name__}
                 for number, served in enumerate(self.devices)
@@ -55,11 +65,13 @@ class Control(Device):
         if words == ["certificate"] and self.devices[0].authority:
             return Answer(200, self.devices[0].authority.pem.encode(), "application/x-pem-file")
         if len(words) != 3 or words[0] != "devices" or not words[1].isdigit():
-            return described("Not found", 404)
+            return described(f"Not found. There is: {THERE}", 404)
         if int(words[1]) >= len(self.devices):
             return described("No such device", 404)
         served = self.devices[int(words[1])]
         body = json.loads(request.body) if request.body else {}
+        if (words[2], request.method) == ("boot", "POST"):
+            return _boot(served.device, body)
         with served.device.lock:
             return self._of_device(served, words[2], request.method, body)
 
@@ -86,5 +98,16 @@ class Control(Device):
             case "listener", "POST":
                 (served.listener.open if body["open"] else served.listener.close)()
             case _:
-                return described("Not found", 404)
+                return described(f"Not found. There is: {THERE}", 404)
         return as_json({})
+
+
+def _boot(device: Device, body: dict[str, Any]) -> Answer:
+    """What the redirect service answered, and where it sent the device."""
+    if not isinstance(device, Mediant | PolyTrio):
+        raise ValueError("A server does not boot.")
+    try:
+        status, sent_to = boot(device, body["service"], ca=body.get("ca"))
+    except OSError as error:
+        return described(f"The service cannot be reached: {error}", 502)
+    return as_json({"status": status, "location": sent_to})

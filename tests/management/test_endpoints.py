@@ -60,11 +60,12 @@ def test_an_endpoint_may_be_registered_as_it_is_shown(each: Managed):
     assert {name: anew[name] for name in names} == {name: shown[name] for name in names}
 
 
-@pytest.mark.parametrize("name", ["driver", "baseUrl", "userName", "tlsPolicy"])
-def test_what_is_never_null_is_refused_as_null(managed: Managed, name: str):
+@pytest.mark.parametrize("name", ["driver", "baseUrl"])
+def test_what_must_be_sent_is_refused_as_null(managed: Managed, name: str):
     shown = managed.administrator.get(managed.path).json()
     answer = managed.administrator.put(managed.path, shown | {name: None})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, name)
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["errors"][0]["field"] == name
 
 
 @pytest.mark.parametrize(

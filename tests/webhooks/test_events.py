@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -19,7 +20,7 @@ from devices import bulk, moving
 from devices.models import Device
 from tests.conftest import SECRET, Api, Cast, make_device, make_location, make_operator, make_user, make_webhook
 from tests.webhooks.receiver import Receiver
-from webhooks import events, secrets, worker
+from webhooks import events, secrets, sender, worker
 from webhooks.models import Delivery, EventType, Webhook
 
 MACS = [f"00908F{number:06X}" for number in range(5)]
@@ -214,6 +215,30 @@ def test_a_worker_whose_lease_is_lost_keeps_nothing(administrator: Api, cast: Ca
     with pytest.raises(worker.LeaseLost):
         worker._send_due(webhook, float("inf"))
     assert receiver.messages == []
+
+
+def test_a_lease_that_is_lost_while_a_message_is_under_way(
+    administrator: Api, cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other worker sends it again: what this one knows of it is not kept, and it sends nothing more."""
+    subscribe(cast.provider, receiver)
+    create(administrator, cast.provider, MACS[:2])
+    tell()
+    webhook = worker._lease()
+    assert webhook is not None
+
+    send = sender.send
+
+    def send_and_lose(*message: Any) -> sender.Outcome:
+        outcome = send(*message)
+        Webhook.objects.update(lease=uuid4())
+        return outcome
+
+    monkeypatch.setattr(sender, "send", send_and_lose)
+    with pytest.raises(worker.LeaseLost):
+        worker._send_due(webhook, float("inf"))
+    assert len(receiver.messages) == 1
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("Pending", 0)}
 
 
 def test_a_stranger_is_told_nothing(administrator: Api, cast: Cast, receiver: Receiver) -> None:

@@ -163,8 +163,10 @@ def test_a_location_says_how_it_answers(administrator: Api, cast: Cast):
     assert administrator.get(location).json()["answer"] == "settings"
     assert administrator.put(location, {"url": "https://pbx.example/"}).json()["answer"] == "settings"
     assert administrator.put(location, {"url": "https://pbx.example/", "answer": "redirect"}).status_code == 200
+    unsaid = administrator.post("/locations", body | {"answer": None}).json()["url"].removeprefix("/api/v1")
+    assert administrator.get(unsaid).json()["answer"] == "redirect"
     wrong: Any
-    for wrong in ("", "Settings", 1, None, True):
+    for wrong in ("", "Settings", 1, True):
         refusal = administrator.post("/locations", body | {"answer": wrong})
         assert (refusal.status_code, refusal.json()["errors"][0]["field"]) == (400, "answer")
 

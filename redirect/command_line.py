@@ -1,4 +1,4 @@
-"""The command `redirect-service`, for a service that was installed as a package."""
+"""The commands: `redirect-service`, of a service that was installed as a package, and manage.py of a checkout."""
 
 import argparse
 import os
@@ -21,7 +21,9 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command that stands in sys.argv. Ends the process with its exit code."""
-    parser = argparse.ArgumentParser(prog="redirect-service", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="redirect-service", description="The commands of the phone redirect service."
+    )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():
